@@ -30,8 +30,8 @@ static inline bool bytes_equal(struct bytes a, struct bytes b)
 /* Equal but for the case of ASCII letters (field names and tokens, RFC 9110 5.1). */
 static inline bool bytes_equal_nocase(struct bytes a, struct bytes b)
 {
-    return a.len == b.len &&
-           (a.len == 0 || strncasecmp((const char *)a.at, (const char *)b.at, a.len) == 0);
+    return a.len == b.len && (a.len == 0 || strncasecmp((const char *)a.at,
+                                                        (const char *)b.at, a.len) == 0);
 }
 
 /* The slice without its first `n` bytes; n is at most b.len. */

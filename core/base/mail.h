@@ -1,0 +1,67 @@
+/* mail: every message that actors post to each other, one union; bytes of variable length
+ * follow it. Does not know: who sends or receives it; mailbox.h moves it. Thread: any,
+ * one at a time; only ids, frame references and bytes travel, never a pointer to an
+ * actor's state. Owner: the batch or mailbox that holds it; a frame reference moves with
+ * its mail. */
+#ifndef CHARLUA_BASE_MAIL_H
+#define CHARLUA_BASE_MAIL_H
+
+#include "base/addr.h"
+#include "base/bytes.h"
+
+struct frame;
+
+enum mail_kind {
+    /* up: shard to host */
+    MAIL_OPEN,    /* id, open; bytes: the request's head */
+    MAIL_MESSAGE, /* id, binary; bytes: the message */
+    MAIL_CLOSED,  /* id, code; bytes: the reason. The last mail of this id */
+    MAIL_DRAINED, /* this shard has no connection left and takes no more */
+    /* down: host to shard */
+    MAIL_SEND,      /* id, frame */
+    MAIL_BROADCAST, /* room, id (who gets none, or 0), frame; room 0 is everybody */
+    MAIL_JOIN,      /* id, room */
+    MAIL_LEAVE,     /* id, room */
+    MAIL_CLOSE,     /* id, code; bytes: the reason */
+    MAIL_PAUSE,     /* id: its messages pile up, do not read its socket */
+    MAIL_RESUME,    /* id: read it again */
+    /* to a shard, from the server */
+    MAIL_ACCEPT, /* fd, addr: a new connection, owned by this mail */
+    MAIL_DRAIN,  /* close everyone with 1001, then say MAIL_DRAINED */
+    MAIL_ABORT,  /* the same, without waiting for anyone's Close */
+    /* to the host, from the server or the embedding program */
+    MAIL_RELOAD, /* load the script again */
+    MAIL_POST,   /* name_len; bytes: a room's name, then JSON text for its members */
+};
+
+struct mail {
+    enum mail_kind kind;
+    uint32_t len; /* bytes that follow, before padding */
+    uint64_t id;
+    union {
+        struct {
+            struct addr addr;
+            bool secure;
+        } open;
+        struct {
+            struct addr addr;
+            int fd;
+            uint32_t listener;
+        } accept;
+        struct {
+            struct frame *frame;
+            uint64_t room;
+        };
+        bool binary;
+        uint16_t code;
+        uint32_t name_len;
+    };
+};
+
+/* The bytes that follow `m`; valid as long as what holds it is unchanged. */
+static inline struct bytes mail_bytes(const struct mail *m)
+{
+    return (struct bytes){(const uint8_t *)(m + 1), m->len};
+}
+
+#endif
