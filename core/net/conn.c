@@ -1,0 +1,487 @@
+/* conn: the state machine of one peer. A turn reads, decodes and queues; the shard
+ * flushes at its end. */
+#include "net/conn.h"
+
+#include "base/buf.h"
+#include "net/outq.h"
+#include "net/page.h"
+#include "wire/answer.h"
+#include "wire/close.h"
+#include "wire/upgrade.h"
+
+#include <stdlib.h>
+
+enum { IOV_MAX_PIECES = 64 };
+
+enum conn_state {
+    CONN_HEAD,    /* waits for (the rest of) a request's head */
+    CONN_ANSWER,  /* a plain answer leaves; then the next request or the end */
+    CONN_OPEN,    /* WebSocket messages both ways */
+    CONN_CLOSING, /* our Close is queued or sent, the peer's has not come */
+    CONN_LAST,    /* what is queued leaves, then we end */
+    CONN_LINGER, /* all has left and we said FIN: waits for the peer's, so that nothing is
+                    reset */
+    CONN_DEAD,
+};
+
+struct conn {
+    const struct conn_env *env;
+    void *owner;
+    struct stream *stream;
+    struct outq out;
+    struct buf in;   /* the part of a head that has come; what was pipelined behind it */
+    size_t searched; /* bytes of `in` known not to hold the head's end */
+    struct session session;
+    struct buf reason; /* of the first Close frame */
+    uint16_t code;     /* of the first Close frame; 0: none yet */
+    uint8_t state;     /* enum conn_state */
+    uint8_t wait;      /* enum conn_wait */
+    bool restarted;    /* the wait began since it was asked for */
+    bool upgraded;
+    bool over; /* no more messages, either way */
+    bool paused;
+    bool keep_alive;
+    bool unanswered; /* nothing has come since our ping */
+};
+
+static void wait_for(struct conn *c, enum conn_wait wait)
+{
+    c->wait = (uint8_t)wait;
+    c->restarted = true;
+}
+
+static void enter_head(struct conn *c)
+{
+    c->state = CONN_HEAD;
+    c->searched = 0;
+    wait_for(c, CONN_WAIT_HEAD);
+}
+
+struct conn *conn_new(const struct conn_env *env, void *owner, struct stream *stream)
+{
+    struct conn *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    c->env = env;
+    c->owner = owner;
+    c->stream = stream;
+    enter_head(c);
+    return c;
+}
+
+void conn_free(struct conn *c)
+{
+    if (c->upgraded)
+        session_deinit(&c->session);
+    outq_deinit(&c->out);
+    buf_deinit(&c->in);
+    buf_deinit(&c->reason);
+    c->stream->ops->free(c->stream);
+    free(c);
+}
+
+void *conn_owner(const struct conn *c)
+{
+    return c->owner;
+}
+
+void conn_abort(struct conn *c)
+{
+    c->state = CONN_DEAD;
+    c->over = true;
+}
+
+/* Queues `f` and gives the caller's reference up; NULL, like a full memory, ends the
+ * conn. */
+static void queue_moved(struct conn *c, struct frame *f)
+{
+    if (!f || outq_push(&c->out, f) < 0)
+        conn_abort(c);
+    frame_unref(f);
+}
+
+/* Everything that is queued leaves, then the connection ends. */
+static void enter_last(struct conn *c)
+{
+    if (c->state == CONN_DEAD)
+        return;
+    c->over = true;
+    c->state = CONN_LAST;
+    wait_for(c, CONN_WAIT_CLOSE);
+}
+
+static void note_close(struct conn *c, uint16_t code, struct bytes reason)
+{
+    if (c->code)
+        return;
+    c->code = code;
+    (void)buf_append(&c->reason, reason); /* without memory the reason is empty */
+}
+
+/* --- HTTP ---------------------------------------------------------------- */
+
+static void answer(struct conn *c, struct frame *f, bool keep_alive)
+{
+    c->keep_alive = keep_alive;
+    c->state = CONN_ANSWER;
+    wait_for(c, CONN_WAIT_ANSWER);
+    queue_moved(c, f);
+}
+
+static void refuse(struct conn *c, int status, const char *why, const char *fields)
+{
+    stats_add(&c->env->stats->refused, 1);
+    answer(c, answer_error(status, why, fields), false);
+}
+
+/* Switches to WebSocket. `head` lies in c->in. */
+static void upgrade(struct conn *c, const struct http_head *head, struct bytes head_bytes)
+{
+    char accept[29], response[512];
+    struct upgrade_refusal refusal;
+    if (upgrade_check(head, accept, &refusal) < 0) {
+        refuse(c, refusal.status, refusal.why,
+               refusal.status == 426
+                   ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+               : refusal.status == 405 ? "Allow: GET\r\n"
+                                       : NULL);
+        return;
+    }
+    size_t n = upgrade_write(response, sizeof response, accept, NULL, NULL);
+    if (c->env->on_open(c->owner, c, head_bytes) < 0) {
+        refuse(c, 503, "out of memory, try again later", "Retry-After: 5\r\n");
+        return;
+    }
+    session_init(&c->session);
+    c->upgraded = true;
+    c->state = CONN_OPEN;
+    wait_for(c, CONN_WAIT_PING);
+    queue_moved(c, frame_new_raw((struct bytes){(uint8_t *)response, n}));
+}
+
+static void respond(struct conn *c, const struct http_head *head, struct bytes head_bytes)
+{
+    bool get = bytes_equal(head->method, bytes_of("GET"));
+    bool head_only = bytes_equal(head->method, bytes_of("HEAD"));
+    if (c->env->is_draining) {
+        refuse(c, 503, "the server is stopping", "Retry-After: 5\r\n");
+    } else if (upgrade_is_asked(head)) {
+        upgrade(c, head, head_bytes);
+    } else if (!get && !head_only) {
+        refuse(c, 405, "only GET, HEAD and WebSocket upgrades are served here",
+               "Allow: GET, HEAD\r\n");
+    } else if (http_has_body(head)) {
+        refuse(c, 413, "a request with a body is not taken here", NULL);
+    } else if (bytes_equal(head->path, bytes_of("/healthz"))) {
+        struct answer ok = {.status = 200,
+                            .body = bytes_of("ok\n"),
+                            .fields = "Cache-Control: no-store\r\n",
+                            .head_only = head_only,
+                            .keep_alive = http_keep_alive(head)};
+        answer(c, answer_new(&ok), ok.keep_alive);
+    } else {
+        bool keep_alive = http_keep_alive(head);
+        answer(c, page_answer(c->env->page, head, keep_alive), keep_alive);
+    }
+}
+
+static void decode(struct conn *c, uint8_t *at, size_t len);
+
+/* Handles the request at the start of c->in once its head is whole. */
+static void try_request(struct conn *c)
+{
+    size_t end = http_head_end(buf_bytes(&c->in), c->searched);
+    if (!end) {
+        c->searched = c->in.len;
+        if (c->in.len > c->env->http.head)
+            refuse(c, 431, "the request's head is too large", NULL);
+        return;
+    }
+    struct http_head head;
+    struct bytes head_bytes = {c->in.at, end};
+    int status = http_head_parse(head_bytes, &c->env->http, &head);
+    if (status)
+        refuse(c, status,
+               status == 431 ? "the request's head is too large" : "malformed request",
+               NULL);
+    else
+        respond(c, &head, head_bytes);
+    if (c->state == CONN_OPEN && c->in.len > end) {
+        struct buf rest = c->in;
+        c->in = (struct buf){0};
+        decode(c, rest.at + end, rest.len - end);
+        buf_deinit(&rest);
+    } else {
+        buf_consume(&c->in, end);
+    }
+}
+
+static void receive_head(struct conn *c, struct bytes data)
+{
+    /* RFC 9112 2.2: an empty line before the request line is passed over. */
+    if (c->in.len == 0)
+        while (data.len >= 2 && data.at[0] == '\r' && data.at[1] == '\n')
+            data = bytes_skip(data, 2);
+    if (data.len == 0)
+        return;
+    if (buf_append(&c->in, data) < 0)
+        conn_abort(c);
+    else
+        try_request(c);
+}
+
+/* --- WebSocket ----------------------------------------------------------- */
+
+static void fail(struct conn *c, uint16_t code, const char *why)
+{
+    bool said = c->state == CONN_CLOSING;
+    note_close(c, code, bytes_of(why));
+    if (!said)
+        queue_moved(c, frame_new_close(code, bytes_of(why)));
+    enter_last(c);
+}
+
+static void receive_close(struct conn *c, const struct session_out *out)
+{
+    bool said = c->state == CONN_CLOSING;
+    note_close(c, out->code, out->data);
+    if (!said)
+        queue_moved(c, frame_new_close(out->code, (struct bytes){0}));
+    enter_last(c);
+}
+
+static void pong(struct conn *c, struct bytes data)
+{
+    struct frame *f = frame_new(WS_PONG, data);
+    if (!f)
+        conn_abort(c);
+    else if (conn_send(c, f) == SEND_FULL)
+        conn_close_now(c, WS_CLOSE_TRY_LATER, "too slow");
+    frame_unref(f);
+}
+
+/* Handles what came on an upgraded connection; `at` is unmasked in place. */
+static void decode(struct conn *c, uint8_t *at, size_t len)
+{
+    struct session_in in = {at, len};
+    struct session_out out;
+    while (c->state == CONN_OPEN || c->state == CONN_CLOSING) {
+        switch (session_next(&c->session, &c->env->session, &in, &out)) {
+        case SESSION_MORE:
+            return;
+        case SESSION_MESSAGE:
+            if (c->state != CONN_OPEN)
+                break; /* after our Close we only wait for the peer's */
+            stats_add(&c->env->stats->messages_in, 1);
+            if (c->env->on_message(c->owner, c, out.data, out.binary) < 0)
+                fail(c, WS_CLOSE_INTERNAL, "out of memory");
+            break;
+        case SESSION_PING:
+            if (c->state == CONN_OPEN)
+                pong(c, out.data);
+            break;
+        case SESSION_PONG:
+            break;
+        case SESSION_CLOSE:
+            receive_close(c, &out);
+            break;
+        case SESSION_FAIL:
+            fail(c, out.code, out.why);
+            break;
+        }
+    }
+}
+
+enum send_result conn_send(struct conn *c, struct frame *f)
+{
+    if (c->state != CONN_OPEN)
+        return SEND_GONE;
+    if (c->out.bytes + frame_bytes(f).len > c->env->queue_max)
+        return SEND_FULL;
+    if (outq_push(&c->out, f) < 0) {
+        conn_abort(c);
+        return SEND_GONE;
+    }
+    return SEND_OK;
+}
+
+void conn_close(struct conn *c, uint16_t code, struct bytes reason)
+{
+    if (c->state != CONN_OPEN)
+        return;
+    note_close(c, code, reason);
+    c->state = CONN_CLOSING;
+    wait_for(c, CONN_WAIT_CLOSE);
+    queue_moved(c, frame_new_close(code, reason));
+}
+
+void conn_close_now(struct conn *c, uint16_t code, const char *reason)
+{
+    if (c->state != CONN_OPEN)
+        return;
+    outq_drop_unsent(&c->out);
+    fail(c, code, reason);
+}
+
+/* --- both ---------------------------------------------------------------- */
+
+static void receive(struct conn *c, uint8_t *at, size_t len)
+{
+    switch ((enum conn_state)c->state) {
+    case CONN_HEAD:
+        receive_head(c, (struct bytes){at, len});
+        break;
+    case CONN_ANSWER:
+        if (buf_append(&c->in, (struct bytes){at, len}) < 0)
+            conn_abort(c);
+        break;
+    case CONN_OPEN:
+    case CONN_CLOSING:
+        c->unanswered = false;
+        decode(c, at, len);
+        break;
+    case CONN_LAST:
+    case CONN_LINGER:
+    case CONN_DEAD:
+        break; /* swallowed */
+    }
+}
+
+bool conn_read(struct conn *c, uint8_t *scratch, size_t size)
+{
+    if (!conn_wants_read(c))
+        return false;
+    ssize_t n = c->stream->ops->read(c->stream, scratch, size);
+    if (n == STREAM_AGAIN)
+        return false;
+    if (n == STREAM_END || n == STREAM_ERROR) {
+        conn_abort(c);
+        return false;
+    }
+    receive(c, scratch, (size_t)n);
+    return c->stream->ops->is_pending(c->stream);
+}
+
+/* All that was queued has left. */
+static void flushed(struct conn *c)
+{
+    if (c->state == CONN_ANSWER && c->keep_alive) {
+        enter_head(c);
+        if (c->in.len)
+            try_request(c);
+    } else if (c->state == CONN_ANSWER || c->state == CONN_LAST) {
+        c->stream->ops->shutdown(c->stream);
+        c->state = CONN_LINGER;
+        c->over = true;
+        wait_for(c, CONN_WAIT_CLOSE);
+    }
+}
+
+/* Writes until the queue is empty (true) or the socket is full or gone (false). */
+static bool write_out(struct conn *c)
+{
+    while (c->out.count) {
+        struct iovec iov[IOV_MAX_PIECES];
+        int pieces = outq_iov(&c->out, iov, IOV_MAX_PIECES);
+        ssize_t n = c->stream->ops->write(c->stream, iov, pieces);
+        if (n < 0 && n != STREAM_AGAIN)
+            conn_abort(c);
+        if (n < 0)
+            return false;
+        outq_advance(&c->out, (size_t)n);
+    }
+    return true;
+}
+
+void conn_flush(struct conn *c)
+{
+    while (c->state != CONN_DEAD && write_out(c)) {
+        flushed(c);
+        if (c->out.count == 0)
+            return;
+    }
+}
+
+void conn_pause(struct conn *c, bool paused)
+{
+    c->paused = paused;
+}
+
+bool conn_wants_read(const struct conn *c)
+{
+    switch ((enum conn_state)c->state) {
+    case CONN_HEAD:
+    case CONN_CLOSING:
+    case CONN_LINGER:
+        return true;
+    case CONN_OPEN:
+        return !c->paused;
+    case CONN_ANSWER:
+    case CONN_LAST:
+    case CONN_DEAD:
+        return false;
+    }
+    return false;
+}
+
+bool conn_wants_write(const struct conn *c)
+{
+    return c->out.count > 0 && c->state != CONN_DEAD;
+}
+
+bool conn_is_dead(const struct conn *c)
+{
+    return c->state == CONN_DEAD;
+}
+
+bool conn_is_open(const struct conn *c)
+{
+    return c->state == CONN_OPEN;
+}
+
+bool conn_is_over(const struct conn *c, uint16_t *code, struct bytes *reason)
+{
+    if (!c->upgraded || !c->over)
+        return false;
+    *code = c->code ? c->code : WS_CLOSE_ABNORMAL;
+    *reason = buf_bytes(&c->reason);
+    return true;
+}
+
+enum conn_wait conn_wait(struct conn *c, bool *restarted)
+{
+    *restarted = c->restarted;
+    c->restarted = false;
+    return (enum conn_wait)c->wait;
+}
+
+void conn_timeout(struct conn *c)
+{
+    switch ((enum conn_wait)c->wait) {
+    case CONN_WAIT_HEAD:
+        if (c->in.len)
+            refuse(c, 408, "the request did not come in time", NULL);
+        else
+            conn_abort(c);
+        break;
+    case CONN_WAIT_PING:
+        if (conn_send(c, c->env->ping) == SEND_FULL)
+            conn_close_now(c, WS_CLOSE_TRY_LATER, "too slow");
+        if (c->state == CONN_OPEN) {
+            c->unanswered = true;
+            wait_for(c, CONN_WAIT_PONG);
+        }
+        break;
+    case CONN_WAIT_PONG:
+        if (c->unanswered)
+            conn_abort(c);
+        else
+            wait_for(c, CONN_WAIT_PING);
+        break;
+    case CONN_WAIT_ANSWER:
+    case CONN_WAIT_CLOSE:
+    case CONN_WAIT_KINDS:
+        conn_abort(c);
+        break;
+    }
+}

@@ -1,0 +1,93 @@
+/* conn: one peer from accept to close: request head, upgrade or plain answer, then
+ * WebSocket messages. Does not know: loops, watchers, rooms, Lua; the shard asks what it
+ * waits for. Thread: its shard's. Owner: the shard. Nothing in here frees a conn: it says
+ * conn_is_dead and the shard reaps it. */
+#ifndef CHARLUA_NET_CONN_H
+#define CHARLUA_NET_CONN_H
+
+#include "base/addr.h"
+#include "base/log.h"
+#include "base/stats.h"
+#include "net/stream.h"
+#include "wire/frame.h"
+#include "wire/http.h"
+#include "wire/session.h"
+
+struct conn;
+struct page;
+
+/* What all conns of a shard share; it outlives them. */
+struct conn_env {
+    struct http_limits http;
+    struct session_limits session;
+    size_t queue_max; /* bytes that may wait for one peer */
+    const struct page *page;
+    struct stats *stats;
+    struct frame *ping; /* the one that every peer gets */
+    bool is_draining;   /* 503 to whatever is asked */
+    /* The peer was upgraded; `head` is its request. Returns 0, or -1 when it can't be
+     * taken. */
+    int (*on_open)(void *owner, struct conn *, struct bytes head);
+    /* A whole message. Returns 0, or -1 when it can't be taken: the conn closes with
+     * 1011. */
+    int (*on_message)(void *owner, struct conn *, struct bytes data, bool binary);
+};
+
+/* Takes `stream` over. NULL when memory is out: the stream is still the caller's. */
+struct conn *conn_new(const struct conn_env *env, void *owner, struct stream *stream);
+void conn_free(struct conn *c);
+void *conn_owner(const struct conn *c);
+
+/* Reads once into `scratch` and handles what came. Returns true when more waits to be
+ * read, though poll may not say so. */
+bool conn_read(struct conn *c, uint8_t *scratch, size_t size);
+
+/* Writes what waits, as far as the socket takes it. */
+void conn_flush(struct conn *c);
+
+enum send_result { SEND_OK, SEND_FULL, SEND_GONE };
+
+/* Queues `f` for this peer, taking its own reference. SEND_FULL when the queue is at its
+ * cap: nothing was queued and the caller decides (drop or close). SEND_GONE when it is
+ * closing. Never blocks, never writes to the socket. */
+enum send_result conn_send(struct conn *c, struct frame *f);
+
+/* Begins the closing handshake (RFC 6455 7.1.2) after what is queued. */
+void conn_close(struct conn *c, uint16_t code, struct bytes reason);
+
+/* Ends a peer that does not read: what has not begun to leave is dropped for the Close
+ * frame. */
+void conn_close_now(struct conn *c, uint16_t code, const char *reason);
+
+/* The connection is of no more use: nothing is sent, the shard may reap it. */
+void conn_abort(struct conn *c);
+
+/* Stops and resumes reading; what was read already is still handled. */
+void conn_pause(struct conn *c, bool paused);
+
+bool conn_wants_read(const struct conn *c);
+bool conn_wants_write(const struct conn *c);
+bool conn_is_dead(const struct conn *c);
+bool conn_is_open(const struct conn *c); /* upgraded, and neither side has said Close */
+
+/* After an upgrade: true once the WebSocket connection is over, with the code and reason
+ * that on_close gets: the first Close frame's, 1006 if there was none. */
+bool conn_is_over(const struct conn *c, uint16_t *code, struct bytes *reason);
+
+/* What it waits for, each with a time limit of its own. */
+enum conn_wait {
+    CONN_WAIT_HEAD,   /* a request's head, from its first chance to come */
+    CONN_WAIT_ANSWER, /* the peer takes a plain answer */
+    CONN_WAIT_PING,   /* time for the next ping */
+    CONN_WAIT_PONG,   /* any sign of life after it */
+    CONN_WAIT_CLOSE,  /* the peer's part of the closing */
+    CONN_WAIT_KINDS
+};
+
+/* The present wait; *restarted is set when it began since the last call. */
+enum conn_wait conn_wait(struct conn *c, bool *restarted);
+
+/* The time limit of the present wait has passed. */
+void conn_timeout(struct conn *c);
+
+#endif

@@ -1,0 +1,190 @@
+/* listen: parsing of listen specifications, bind, accept. */
+#include "net/listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { BACKLOG = 4096 };
+
+union sockaddr_any {
+    struct sockaddr sa;
+    struct sockaddr_in in4;
+    struct sockaddr_in6 in6;
+    struct sockaddr_un un;
+};
+
+static void addr_from(const union sockaddr_any *from, struct addr *out)
+{
+    *out = (struct addr){.family = ADDR_UNIX};
+    if (from->sa.sa_family == AF_INET) {
+        out->family = ADDR_IPV4;
+        memcpy(out->ip, &from->in4.sin_addr, 4);
+        out->port = ntohs(from->in4.sin_port);
+    } else if (from->sa.sa_family == AF_INET6) {
+        out->family = ADDR_IPV6;
+        memcpy(out->ip, &from->in6.sin6_addr, 16);
+        out->port = ntohs(from->in6.sin6_port);
+    }
+}
+
+static int parse_unix(const char *path, union sockaddr_any *out, socklen_t *len)
+{
+    if (!*path || strlen(path) >= sizeof out->un.sun_path)
+        return -1;
+    out->un.sun_family = AF_UNIX;
+    memcpy(out->un.sun_path, path, strlen(path) + 1);
+    *len = sizeof out->un;
+    return 0;
+}
+
+static int parse_inet(const char *spec, union sockaddr_any *out, socklen_t *len)
+{
+    const char *colon = strrchr(spec, ':');
+    char host[64], *end;
+    if (!colon || !colon[1])
+        return -1;
+    long port = strtol(colon + 1, &end, 10);
+    size_t n = (size_t)(colon - spec);
+    if (*end || port < 0 || port > 65535 || n >= sizeof host ||
+        strspn(colon + 1, "0123456789") == 0)
+        return -1;
+    memcpy(host, spec, n);
+    host[n] = 0;
+    if (inet_pton(AF_INET, host, &out->in4.sin_addr) == 1) {
+        out->in4.sin_family = AF_INET;
+        out->in4.sin_port = htons((uint16_t)port);
+        *len = sizeof out->in4;
+        return 0;
+    }
+    if (n < 4 || host[0] != '[' || host[n - 1] != ']')
+        return -1;
+    host[n - 1] = 0;
+    if (inet_pton(AF_INET6, host + 1, &out->in6.sin6_addr) != 1)
+        return -1;
+    out->in6.sin6_family = AF_INET6;
+    out->in6.sin6_port = htons((uint16_t)port);
+    *len = sizeof out->in6;
+    return 0;
+}
+
+static int parse(const char *spec, union sockaddr_any *out, socklen_t *len, char *error,
+                 size_t size)
+{
+    memset(out, 0, sizeof *out);
+    int got = strncmp(spec, "unix:", 5) == 0 ? parse_unix(spec + 5, out, len)
+                                             : parse_inet(spec, out, len);
+    if (got < 0)
+        snprintf(error, size,
+                 "cannot listen on '%s': say ADDR:PORT with a numeric address "
+                 "(127.0.0.1:7272, [::1]:7272, 0.0.0.0:80) or unix:PATH",
+                 spec);
+    return got;
+}
+
+int listener_check(const char *spec, char *error, size_t size)
+{
+    union sockaddr_any addr;
+    socklen_t len;
+    return parse(spec, &addr, &len, error, size);
+}
+
+/* A socket file that nobody answers on is left over from a crash and may go. */
+static void remove_stale(const union sockaddr_any *addr, socklen_t len)
+{
+    struct stat st;
+    if (lstat(addr->un.sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
+        return;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    if (connect(fd, &addr->sa, len) < 0 && errno == ECONNREFUSED)
+        unlink(addr->un.sun_path);
+    close(fd);
+}
+
+static void describe(struct listener *l, const char *spec)
+{
+    union sockaddr_any bound = {0};
+    socklen_t len = sizeof bound;
+    snprintf(l->where, sizeof l->where, "%s", spec);
+    l->path[0] = 0;
+    if (strncmp(spec, "unix:", 5) == 0) {
+        snprintf(l->path, sizeof l->path, "%s", spec + 5);
+    } else if (getsockname(l->fd, &bound.sa, &len) == 0) {
+        struct addr addr;
+        char text[ADDR_TEXT_MAX];
+        addr_from(&bound, &addr);
+        snprintf(l->where, sizeof l->where, "%s", addr_text(&addr, text));
+    }
+}
+
+int listener_open(struct listener *l, const char *spec, char *error, size_t size)
+{
+    union sockaddr_any addr;
+    socklen_t len;
+    if (parse(spec, &addr, &len, error, size) < 0)
+        return -1;
+    int fd = socket(addr.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int on = 1;
+    if (fd < 0)
+        goto fail;
+    if (addr.sa.sa_family == AF_UNIX)
+        remove_stale(&addr, len);
+    else
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (addr.sa.sa_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    if (bind(fd, &addr.sa, len) < 0 || listen(fd, BACKLOG) < 0)
+        goto fail;
+    l->fd = fd;
+    describe(l, spec);
+    return 0;
+fail:
+    snprintf(error, size, "cannot listen on %s: %s%s", spec, strerror(errno),
+             errno == EADDRINUSE
+                 ? "; stop what runs there or choose another with --listen"
+             : errno == EACCES ? "; ports below 1024 need CAP_NET_BIND_SERVICE"
+                               : "");
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+void listener_close(struct listener *l)
+{
+    if (l->path[0])
+        unlink(l->path);
+    close(l->fd);
+    l->fd = -1;
+}
+
+int listener_accept(const struct listener *l, struct addr *from)
+{
+    for (;;) {
+        union sockaddr_any addr = {0};
+        socklen_t len = sizeof addr;
+        int fd = accept4(l->fd, &addr.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            int on = 1;
+            addr_from(&addr, from);
+            if (from->family != ADDR_UNIX)
+                setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+            return fd;
+        }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            return LISTEN_NO_FDS;
+        /* These are about that one connection; anything else can wait for the next event.
+         */
+        if (errno != ECONNABORTED && errno != EINTR && errno != EPROTO && errno != EPERM)
+            return LISTEN_AGAIN;
+    }
+}

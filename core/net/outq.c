@@ -1,0 +1,79 @@
+/* outq: a ring of references. */
+#include "net/outq.h"
+
+#include <stdlib.h>
+
+static struct frame **at(const struct outq *q, uint32_t i)
+{
+    return &q->ring[(q->head + i) & (q->cap - 1)];
+}
+
+static int grow(struct outq *q)
+{
+    uint32_t cap = q->cap ? q->cap * 2 : 4;
+    if (cap > 1U << 28)
+        return -1;
+    struct frame **ring = malloc(cap * sizeof(struct frame *));
+    if (!ring)
+        return -1;
+    for (uint32_t i = 0; i < q->count; i++)
+        ring[i] = *at(q, i);
+    free(q->ring);
+    q->ring = ring;
+    q->cap = cap;
+    q->head = 0;
+    return 0;
+}
+
+void outq_deinit(struct outq *q)
+{
+    for (uint32_t i = 0; i < q->count; i++)
+        frame_unref(*at(q, i));
+    free(q->ring);
+    *q = (struct outq){0};
+}
+
+int outq_push(struct outq *q, struct frame *f)
+{
+    if (q->count == q->cap && grow(q) < 0)
+        return -1;
+    *at(q, q->count++) = frame_ref(f);
+    q->bytes += frame_bytes(f).len;
+    return 0;
+}
+
+int outq_iov(const struct outq *q, struct iovec *iov, int max)
+{
+    int n = 0;
+    for (uint32_t i = 0; i < q->count && n < max; i++) {
+        struct bytes b = bytes_skip(frame_bytes(*at(q, i)), i == 0 ? q->sent : 0);
+        iov[n++] = (struct iovec){(void *)(uintptr_t)b.at, b.len};
+    }
+    return n;
+}
+
+void outq_advance(struct outq *q, size_t n)
+{
+    q->bytes -= n;
+    q->sent += n;
+    while (q->count && q->sent >= frame_bytes(*at(q, 0)).len) {
+        q->sent -= frame_bytes(*at(q, 0)).len;
+        frame_unref(*at(q, 0));
+        q->head = (q->head + 1) & (q->cap - 1);
+        q->count--;
+    }
+    if (q->count == 0)
+        outq_deinit(q);
+}
+
+void outq_drop_unsent(struct outq *q)
+{
+    uint32_t keep = q->sent > 0 ? 1 : 0;
+    while (q->count > keep) {
+        struct frame *last = *at(q, --q->count);
+        q->bytes -= frame_bytes(last).len;
+        frame_unref(last);
+    }
+    if (q->count == 0)
+        outq_deinit(q);
+}

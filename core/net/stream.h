@@ -1,0 +1,39 @@
+/* stream: a peer's byte stream: plain sockets here, other kinds (a test's memory) by
+ * their own ops. Does not know: what the bytes mean, when to read or write. Thread: its
+ * connection's shard. Owner: the conn that it was given to. */
+#ifndef CHARLUA_NET_STREAM_H
+#define CHARLUA_NET_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+enum { STREAM_END = 0, STREAM_AGAIN = -1, STREAM_ERROR = -2 };
+
+struct stream;
+
+struct stream_ops {
+    /* Up to `len` bytes into `at`. Returns how many, or END, AGAIN, ERROR. */
+    ssize_t (*read)(struct stream *, uint8_t *at, size_t len);
+    /* Writes from `iov`. Returns how many bytes, AGAIN or ERROR. */
+    ssize_t (*write)(struct stream *, const struct iovec *iov, int count);
+    /* Bytes that were received already wait inside, where poll does not see them. */
+    bool (*is_pending)(const struct stream *);
+    /* Says that nothing more will be written (FIN). */
+    void (*shutdown)(struct stream *);
+    /* Closes and frees. */
+    void (*free)(struct stream *);
+};
+
+struct stream {
+    const struct stream_ops *ops;
+    int fd; /* what to watch, or -1 */
+};
+
+/* A stream over a connected, non-blocking socket, which it owns from now on.
+ * NULL when memory is out: then the caller still owns `fd`. */
+struct stream *stream_tcp_new(int fd);
+
+#endif
