@@ -1,0 +1,68 @@
+/* frame: one allocation holds the count and the bytes. */
+#include "wire/frame.h"
+
+#include "wire/header.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct frame *frame_alloc(size_t len, uint8_t **at)
+{
+    if (len > SIZE_MAX / 2)
+        return NULL;
+    struct frame *f = malloc(sizeof *f + len);
+    if (!f)
+        return NULL;
+    ref_init(&f->ref);
+    f->len = len;
+    *at = f->at;
+    return f;
+}
+
+struct frame *frame_new_raw(struct bytes bytes)
+{
+    uint8_t *at;
+    struct frame *f = frame_alloc(bytes.len, &at);
+    if (f && bytes.len)
+        memcpy(at, bytes.at, bytes.len);
+    return f;
+}
+
+struct frame *frame_new(enum ws_opcode op, struct bytes payload)
+{
+    assert(op < WS_CLOSE || payload.len <= WS_CONTROL_MAX);
+    if (payload.len > SIZE_MAX / 4)
+        return NULL;
+    uint8_t head[WS_HEADER_WRITE_MAX], *at;
+    size_t head_len = ws_header_write(head, true, 0, op, payload.len);
+    struct frame *f = frame_alloc(head_len + payload.len, &at);
+    if (!f)
+        return NULL;
+    memcpy(at, head, head_len);
+    if (payload.len)
+        memcpy(at + head_len, payload.at, payload.len);
+    return f;
+}
+
+struct frame *frame_new_close(uint16_t code, struct bytes reason)
+{
+    assert(code != WS_CLOSE_ABNORMAL);
+    if (code == WS_CLOSE_NO_STATUS)
+        return frame_new(WS_CLOSE, (struct bytes){NULL, 0});
+    size_t len = reason.len;
+    if (len > WS_CONTROL_MAX - 2) {
+        len = WS_CONTROL_MAX - 2;
+        while (len > 0 && (reason.at[len] & 0xC0) == 0x80)
+            len--;
+    }
+    uint8_t payload[WS_CONTROL_MAX] = {(uint8_t)(code >> 8), (uint8_t)code};
+    if (len)
+        memcpy(payload + 2, reason.at, len);
+    return frame_new(WS_CLOSE, (struct bytes){payload, len + 2});
+}
+
+void frame_unref(struct frame *f)
+{
+    if (f && ref_drop(&f->ref))
+        free(f);
+}
