@@ -33,10 +33,11 @@ struct conn {
     size_t searched; /* bytes of `in` known not to hold the head's end */
     struct session session;
     struct buf reason; /* of the first Close frame */
-    uint16_t code;     /* of the first Close frame; 0: none yet */
-    uint8_t state;     /* enum conn_state */
-    uint8_t wait;      /* enum conn_wait */
-    bool restarted;    /* the wait began since it was asked for */
+    struct addr addr;
+    uint16_t code;  /* of the first Close frame; 0: none yet */
+    uint8_t state;  /* enum conn_state */
+    uint8_t wait;   /* enum conn_wait */
+    bool restarted; /* the wait began since it was asked for */
     bool upgraded;
     bool over; /* no more messages, either way */
     bool paused;
@@ -57,7 +58,8 @@ static void enter_head(struct conn *c)
     wait_for(c, CONN_WAIT_HEAD);
 }
 
-struct conn *conn_new(const struct conn_env *env, void *owner, struct stream *stream)
+struct conn *conn_new(const struct conn_env *env, void *owner, struct stream *stream,
+                      const struct addr *from)
 {
     struct conn *c = calloc(1, sizeof *c);
     if (!c)
@@ -65,6 +67,7 @@ struct conn *conn_new(const struct conn_env *env, void *owner, struct stream *st
     c->env = env;
     c->owner = owner;
     c->stream = stream;
+    c->addr = *from;
     enter_head(c);
     return c;
 }
@@ -80,9 +83,9 @@ void conn_free(struct conn *c)
     free(c);
 }
 
-void *conn_owner(const struct conn *c)
+const struct addr *conn_addr(const struct conn *c)
 {
-    return c->owner;
+    return &c->addr;
 }
 
 void conn_abort(struct conn *c)

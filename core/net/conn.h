@@ -34,9 +34,12 @@ struct conn_env {
 };
 
 /* Takes `stream` over. NULL when memory is out: the stream is still the caller's. */
-struct conn *conn_new(const struct conn_env *env, void *owner, struct stream *stream);
+struct conn *conn_new(const struct conn_env *env, void *owner, struct stream *stream,
+                      const struct addr *from);
 void conn_free(struct conn *c);
-void *conn_owner(const struct conn *c);
+
+/* Where the peer comes from. */
+const struct addr *conn_addr(const struct conn *c);
 
 /* Reads once into `scratch` and handles what came. Returns true when more waits to be
  * read, though poll may not say so. */

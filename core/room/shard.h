@@ -1,0 +1,46 @@
+/* shard: one libev loop's connections: reads them, sends their messages to the host as
+ * mail, and carries out the mail that comes back. Does not know: Lua, names of rooms,
+ * other shards, which thread it was placed on. Thread: its loop's, but for its inbox, to
+ * which anyone posts. Owner: the server. */
+#ifndef CHARLUA_ROOM_SHARD_H
+#define CHARLUA_ROOM_SHARD_H
+
+#include "base/log.h"
+#include "base/mailbox.h"
+#include "base/stats.h"
+#include "net/conn.h"
+
+struct ev_loop;
+struct shard;
+
+struct shard_setup {
+    uint32_t index;
+    struct ev_loop *loop;
+    struct mailbox *host; /* where its mail goes */
+    const struct log *log;
+    struct stats *stats;
+    const struct page *page;
+    struct http_limits http;
+    struct session_limits session;
+    size_t queue_max;             /* bytes that may wait for one peer */
+    bool drop_when_slow;          /* else: close with 1013 */
+    double wait[CONN_WAIT_KINDS]; /* seconds */
+    size_t inbox_max;        /* bytes of mail down that may wait before the host pauses */
+    void (*wake)(void *ctx); /* mail arrived in its empty inbox; any thread */
+    void (*drained)(void *ctx); /* its full inbox was emptied; its thread */
+    void *ctx;
+};
+
+/* NULL when memory is out. */
+struct shard *shard_new(const struct shard_setup *setup);
+
+/* Closes every connection at once, telling nobody. */
+void shard_free(struct shard *s);
+
+struct mailbox *shard_inbox(struct shard *s);
+
+/* The end of a loop's turn: carries out the mail, writes what can be written once, ends
+ * what is over, and posts the collected mail. Called before the loop blocks. */
+void shard_turn(struct shard *s);
+
+#endif
