@@ -31,8 +31,7 @@ static bool is_known(uint8_t opcode)
 /* What RFC 6455 5 says against this header here and now, or NULL. */
 static const char *header_judge(const struct session *s, const struct ws_header *h)
 {
-    /* RSV1 on a message's first frame belongs to compression (RFC 7692 6): let it in
-     * here. */
+    /* Compression is to let RSV1 in here, on a first frame (RFC 7692 6). */
     if (h->rsv)
         return "reserved bits are set";
     if (!is_known(h->opcode))

@@ -20,7 +20,7 @@ enum session_event {
     SESSION_PING,    /* data: to be echoed */
     SESSION_PONG,    /* data */
     SESSION_CLOSE,   /* code (1005 when there was none), data: the reason */
-    SESSION_FAIL, /* code: to close with, why: a static text for the reason and the log */
+    SESSION_FAIL,    /* code: to close with, why: a static text */
 };
 
 struct session_in {

@@ -1,0 +1,58 @@
+/* alloc: wraps malloc, calloc and realloc of the code under test (and nobody else's). */
+#include "alloc.h"
+
+#include <stdint.h>
+
+static size_t count, largest, victim;
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *at, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *at, size_t size);
+
+void alloc_fail_at(size_t n)
+{
+    victim = n;
+    count = largest = 0;
+}
+
+size_t alloc_count(void)
+{
+    return count;
+}
+
+size_t alloc_largest(void)
+{
+    return largest;
+}
+
+bool alloc_has_failed(void)
+{
+    return victim != 0 && count >= victim;
+}
+
+static bool is_victim(size_t size)
+{
+    if (size > largest)
+        largest = size;
+    return ++count == victim;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return is_victim(size) ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return is_victim(size && n > SIZE_MAX / size ? SIZE_MAX : n * size)
+               ? NULL
+               : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *at, size_t size)
+{
+    return is_victim(size) ? NULL : __real_realloc(at, size);
+}
