@@ -102,6 +102,12 @@ enum roster_result roster_leave(struct roster *r, struct roster_client *client,
     return ROSTER_OK;
 }
 
+void roster_drop(struct membership *m)
+{
+    unlink_both(m);
+    free(m);
+}
+
 void roster_commit(struct roster *r)
 {
     for (uint32_t i = 0; i < r->log_count; i++)

@@ -46,6 +46,9 @@ enum roster_result roster_join(struct roster *, struct roster_client *,
 enum roster_result roster_leave(struct roster *, struct roster_client *,
                                 struct roster_room *);
 
+/* Frees a membership for good; nothing may wait for a commit. */
+void roster_drop(struct membership *m);
+
 /* All that happened since the last commit stays. */
 void roster_commit(struct roster *r);
 

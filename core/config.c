@@ -1,0 +1,239 @@
+/* config: one table says what there is; the help, the parser and the tests read it. */
+#include "config.h"
+
+#include "charlua.h"
+#include "net/listen.h"
+#include "wire/http.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define KIB 1024LL
+#define MIB (1024LL * 1024)
+
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
+
+static const struct charlua_option options[] = {
+    {"listen", "ADDR:PORT", "127.0.0.1:7272 and 127.0.0.1:55151",
+     "where to listen, or unix:PATH; repeatable"},
+    {"threads", "N", "0 below 4 CPUs, else CPUs - 1",
+     "0: everything on one thread; N: N for connections, one for the script"},
+    {"script", "FILE", "chat.lua", "the rules; the same as the SCRIPT argument"},
+    {"page", "DIR", "public, beside the script", "the static files to serve"},
+    {"watch", NULL, NULL, "reload the rules when the script or a module of it is saved"},
+    {"set", "KEY=VALUE", NULL, "a value for the script, in chat.options; repeatable"},
+    {"log-level", "LEVEL", "info", "error, warn, info or debug"},
+    {"max-message", "BYTES", "1048576", "largest message from a client; beyond it: close 1009"},
+    {"max-fragments", "N", "16384", "most frames in one message; beyond it: close 1008"},
+    {"max-head", "BYTES", "16384", "largest head of a request; beyond it: 431"},
+    {"max-fields", "N", "100", "most fields in a request's head; beyond it: 431"},
+    {"max-queue", "BYTES", "1048576", "most that may wait for one client; beyond it: see slow"},
+    {"slow", "POLICY", "close", "a client whose queue is full: close (1013) or drop the message"},
+    {"max-rooms", "N", "100000", "most rooms in all; beyond it join says no"},
+    {"max-client-rooms", "N", "64", "most rooms of one client; beyond it join says no"},
+    {"head-time", "SECONDS", "10", "time for a request's head to arrive"},
+    {"ping-interval", "SECONDS", "30", "time between our pings"},
+    {"ping-timeout", "SECONDS", "20", "time for a sign of life after a ping"},
+    {"close-time", "SECONDS", "3", "time for the peer's part of a close"},
+    {"handler-time", "MILLISECONDS", "50", "time that a handler may run"},
+    {"script-memory", "BYTES", "268435456", "memory that the script may use"},
+};
+
+/* Whole numbers: where they live and between what. Bytes may end in k or m. */
+static const struct {
+    const char *name;
+    size_t offset;
+    int64_t preset, min, max;
+} numbers[] = {
+    {"threads", offsetof(struct config, threads), -1, 0, CONFIG_THREADS_MAX},
+    {"max-message", offsetof(struct config, max_message), 1 * MIB, 1, 1024 * MIB},
+    {"max-fragments", offsetof(struct config, max_fragments), 16384, 1, 1 << 30},
+    {"max-head", offsetof(struct config, max_head), 16 * KIB, 256, 1 * MIB},
+    {"max-fields", offsetof(struct config, max_fields), 100, 8, HTTP_FIELDS_MAX},
+    {"max-queue", offsetof(struct config, max_queue), 1 * MIB, 1 * KIB, 1024 * MIB},
+    {"max-rooms", offsetof(struct config, max_rooms), 100000, 1, 100000000},
+    {"max-client-rooms", offsetof(struct config, max_client_rooms), 64, 1, 10000},
+    {"head-time", offsetof(struct config, head_time), 10, 1, 3600},
+    {"ping-interval", offsetof(struct config, ping_interval), 30, 1, 86400},
+    {"ping-timeout", offsetof(struct config, ping_timeout), 20, 1, 86400},
+    {"close-time", offsetof(struct config, close_time), 3, 1, 60},
+    {"handler-time", offsetof(struct config, handler_time), 50, 1, 60000},
+    {"script-memory", offsetof(struct config, script_memory), 256 * MIB, 1 * MIB, 65536 * MIB},
+};
+
+const struct charlua_option *config_options(size_t *count)
+{
+    *count = COUNT_OF(options);
+    return options;
+}
+
+static int64_t *number_at(struct config *c, size_t i)
+{
+    return (int64_t *)(void *)((char *)c + numbers[i].offset);
+}
+
+void config_init(struct config *c)
+{
+    *c = (struct config){.log_level = LOG_INFO};
+    for (size_t i = 0; i < COUNT_OF(numbers); i++)
+        *number_at(c, i) = numbers[i].preset;
+}
+
+void config_deinit(struct config *c)
+{
+    for (size_t i = 0; i < c->listen_count; i++)
+        free(c->listen[i]);
+    for (size_t i = 0; i < c->set_count; i++) {
+        free(c->set[i].key);
+        free(c->set[i].value);
+    }
+    free(c->script);
+    free(c->page);
+    *c = (struct config){0};
+}
+
+static int set_number(struct config *c, size_t i, const char *value, char *error, size_t size)
+{
+    char *end;
+    errno = 0;
+    long long n = strtoll(value, &end, 10);
+    bool bytes = strstr("max-message max-head max-queue script-memory", numbers[i].name) != NULL;
+    if (bytes && end != value && (*end == 'k' || *end == 'm') && !end[1] && n < 1 << 30)
+        n *= *end++ == 'k' ? KIB : MIB;
+    if (end == value || *end || errno || n < numbers[i].min || n > numbers[i].max) {
+        snprintf(error, size, "--%s '%s': say a whole number from %lld to %lld%s", numbers[i].name,
+                 value, (long long)numbers[i].min, (long long)numbers[i].max,
+                 bytes ? ", or with k or m behind it" : "");
+        return -1;
+    }
+    *number_at(c, i) = n;
+    return 0;
+}
+
+static int set_text(char **at, const char *value, char *error, size_t size)
+{
+    char *copy = strdup(value);
+    if (!copy) {
+        snprintf(error, size, "out of memory");
+        return -1;
+    }
+    free(*at);
+    *at = copy;
+    return 0;
+}
+
+static int add_listen(struct config *c, const char *value, char *error, size_t size)
+{
+    if (listener_check(value, error, size) < 0)
+        return -1;
+    if (c->listen_count == CONFIG_LISTEN_MAX) {
+        snprintf(error, size, "--listen %s: %d addresses are the most", value, CONFIG_LISTEN_MAX);
+        return -1;
+    }
+    if (set_text(&c->listen[c->listen_count], value, error, size) < 0)
+        return -1;
+    c->listen_count++;
+    return 0;
+}
+
+static int add_set(struct config *c, const char *value, char *error, size_t size)
+{
+    const char *equals = strchr(value, '=');
+    if (!equals || equals == value) {
+        snprintf(error, size, "--set '%s': say KEY=VALUE", value);
+        return -1;
+    }
+    if (c->set_count == CONFIG_SET_MAX) {
+        snprintf(error, size, "--set %s: %d pairs are the most", value, CONFIG_SET_MAX);
+        return -1;
+    }
+    struct config_pair *pair = &c->set[c->set_count];
+    pair->key = strndup(value, (size_t)(equals - value));
+    pair->value = strdup(equals + 1);
+    if (!pair->key || !pair->value) {
+        free(pair->key);
+        free(pair->value);
+        *pair = (struct config_pair){0};
+        snprintf(error, size, "out of memory");
+        return -1;
+    }
+    c->set_count++;
+    return 0;
+}
+
+static int set_log_level(struct config *c, const char *value, char *error, size_t size)
+{
+    for (int level = LOG_ERROR; level <= LOG_DEBUG; level++) {
+        if (strcmp(value, log_level_name((enum log_level)level)) == 0) {
+            c->log_level = (enum log_level)level;
+            return 0;
+        }
+    }
+    snprintf(error, size, "--log-level '%s': say error, warn, info or debug", value);
+    return -1;
+}
+
+static int set_slow(struct config *c, const char *value, char *error, size_t size)
+{
+    if (strcmp(value, "close") != 0 && strcmp(value, "drop") != 0) {
+        snprintf(error, size, "--slow '%s': say close or drop", value);
+        return -1;
+    }
+    c->drop_when_slow = *value == 'd';
+    return 0;
+}
+
+int config_set(struct config *c, const char *name, const char *value, char *error, size_t size)
+{
+    if (strcmp(name, "watch") == 0) {
+        c->watch = true;
+        return 0;
+    }
+    for (size_t i = 0; i < COUNT_OF(options); i++) {
+        if (strcmp(name, options[i].name) == 0 && !value) {
+            snprintf(error, size, "--%s needs a value: %s", name, options[i].argument);
+            return -1;
+        }
+    }
+    for (size_t i = 0; i < COUNT_OF(numbers); i++)
+        if (strcmp(name, numbers[i].name) == 0)
+            return set_number(c, i, value, error, size);
+    if (strcmp(name, "listen") == 0)
+        return add_listen(c, value, error, size);
+    if (strcmp(name, "set") == 0)
+        return add_set(c, value, error, size);
+    if (strcmp(name, "script") == 0)
+        return set_text(&c->script, value, error, size);
+    if (strcmp(name, "page") == 0)
+        return set_text(&c->page, value, error, size);
+    if (strcmp(name, "log-level") == 0)
+        return set_log_level(c, value, error, size);
+    if (strcmp(name, "slow") == 0)
+        return set_slow(c, value, error, size);
+    snprintf(error, size, "there is no option --%s", name);
+    return -1;
+}
+
+int config_finish(struct config *c, char *error, size_t size)
+{
+    if (!c->script) {
+        snprintf(error, size, "no script: say which rules to run with --script FILE");
+        return -1;
+    }
+    if (c->ping_timeout >= c->ping_interval) {
+        snprintf(error, size, "--ping-timeout %lld has to be less than --ping-interval %lld",
+                 (long long)c->ping_timeout, (long long)c->ping_interval);
+        return -1;
+    }
+    if (c->listen_count == 0 && (add_listen(c, "127.0.0.1:7272", error, size) < 0 ||
+                                 add_listen(c, "127.0.0.1:55151", error, size) < 0))
+        return -1;
+    if (c->threads < 0) {
+        long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+        c->threads = cpus < 4 ? 0 : cpus > CONFIG_THREADS_MAX ? CONFIG_THREADS_MAX : cpus - 1;
+    }
+    return 0;
+}

@@ -1,0 +1,283 @@
+/* api_chat: the module `charlua`, by custom called chat. */
+#include "script/inside.h"
+
+#include "script/json.h"
+
+#include <lauxlib.h>
+#include <math.h>
+
+/* chat.room(name) -> room */
+static int room(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TSTRING);
+    room_push(L, 1);
+    return 1;
+}
+
+/* chat.rooms() -> array of the rooms that are there, in no order */
+static int rooms(lua_State *L)
+{
+    size_t at = 0;
+    lua_Integer n = 0;
+    lua_newtable(L);
+    for (struct room *r; (r = map_next(&host_of(L)->world.rooms, &at));) {
+        room_push_name(L, r);
+        room_push(L, -1);
+        lua_remove(L, -2);
+        lua_rawseti(L, -2, ++n);
+    }
+    return 1;
+}
+
+/* chat.client(id) -> client | nil */
+static int client(lua_State *L)
+{
+    int is_integer;
+    lua_Integer id = lua_tointegerx(L, 1, &is_integer);
+    struct client *c = is_integer ? world_client(&host_of(L)->world, (uint64_t)id) : NULL;
+    if (c && !c->gone && !c->refused)
+        client_push(L, c);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+/* chat.clients() -> array of all clients, in no order */
+static int clients(lua_State *L)
+{
+    size_t at = 0;
+    lua_Integer n = 0;
+    lua_newtable(L);
+    for (struct client *c; (c = map_next(&host_of(L)->world.clients, &at));) {
+        if (c->gone || c->refused)
+            continue;
+        client_push(L, c);
+        lua_rawseti(L, -2, ++n);
+    }
+    return 1;
+}
+
+/* chat.send(value [, {except=client}]) -> true: to everybody */
+static int send(lua_State *L)
+{
+    uint64_t except = 0;
+    if (!lua_isnoneornil(L, 2)) {
+        luaL_checktype(L, 2, LUA_TTABLE);
+        if (lua_getfield(L, 2, "except") != LUA_TNIL)
+            client_check(L, lua_gettop(L), &except);
+        lua_pop(L, 1);
+    }
+    struct frame *f = host_frame(L, 1);
+    enum world_result result = world_broadcast(&host_of(L)->world, NULL, except, f);
+    frame_unref(f);
+    return host_push_result(L, result, NULL);
+}
+
+/* chat.now() -> seconds since 1970, with fractions */
+static int now(lua_State *L)
+{
+    lua_pushnumber(L, host_of(L)->now);
+    return 1;
+}
+
+/* Adds a timer for what stands on the stack from 2 on; pushes its id. */
+static int add_timer(lua_State *L, double seconds, double period)
+{
+    struct host *h = host_of(L);
+    luaL_argcheck(L, seconds >= 0 && seconds <= 1e9, 1, "seconds are 0 to 1e9");
+    if (lua_type(L, 2) != LUA_TSTRING)
+        luaL_argcheck(L, lua_isfunction(L, 2), 2, "a function or the name of one in app.timers");
+    if (h->timers.count >= TIMERS_MAX)
+        return luaL_error(L, "too many timers (%d)", TIMERS_MAX);
+    int n = lua_gettop(L) - 1;
+    lua_createtable(L, n, 1);
+    lua_insert(L, 2);
+    for (int i = n; i >= 1; i--)
+        lua_rawseti(L, 2, i);
+    lua_pushinteger(L, n);
+    lua_setfield(L, 2, "n");
+    host_push(L, KEY_TIMERS);
+    lua_pushvalue(L, 2);
+    lua_Integer id = (lua_Integer)h->timers.last_id + 1;
+    lua_rawseti(L, -2, id);
+    if (!timers_add(&h->timers, h->now + seconds, period, NULL)) {
+        lua_pushnil(L);
+        lua_rawseti(L, -2, id);
+        return luaL_error(L, "not enough memory");
+    }
+    lua_pushinteger(L, id);
+    return 1;
+}
+
+/* chat.after(seconds, function or name, ...) -> id */
+static int after(lua_State *L)
+{
+    return add_timer(L, luaL_checknumber(L, 1), 0);
+}
+
+/* chat.every(seconds, function or name, ...) -> id */
+static int every(lua_State *L)
+{
+    double seconds = luaL_checknumber(L, 1);
+    luaL_argcheck(L, seconds >= 0.01, 1, "a period is at least 0.01 seconds");
+    return add_timer(L, seconds, seconds);
+}
+
+/* chat.spawn(function, ...): runs it by itself, after this handler */
+static int spawn(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_pushinteger(L, 0);
+    lua_insert(L, 1);
+    return add_timer(L, 0, 0);
+}
+
+/* chat.cancel(id) -> true | nil, "no such timer" */
+static int cancel(lua_State *L)
+{
+    struct host *h = host_of(L);
+    uint64_t id = (uint64_t)luaL_checkinteger(L, 1);
+    struct timer *t = timers_find(&h->timers, id);
+    if (!t || t->owner || t->cancelled || t->fired) {
+        lua_pushnil(L);
+        lua_pushliteral(L, "no such timer");
+        return 2;
+    }
+    if (buf_append(&h->cancelled, (struct bytes){(uint8_t *)&id, sizeof id}) < 0)
+        return luaL_error(L, "not enough memory");
+    t->cancelled = true;
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* chat.sleep(seconds) -> true | nil, "closed" when the handler's client has gone */
+static int sleep(lua_State *L)
+{
+    struct host *h = host_of(L);
+    double seconds = luaL_checknumber(L, 1);
+    luaL_argcheck(L, seconds >= 0 && seconds <= 1e9, 1, "seconds are 0 to 1e9");
+    if (!h->current || h->current->co != L)
+        return luaL_error(L, "chat.sleep works in a handler only, not at load or in a coroutine of yours");
+    if (!lua_isyieldable(L))
+        return luaL_error(L, "chat.sleep can't wait here: a C function (like table.sort) is calling");
+    h->current->sleep = timers_add(&h->timers, h->now + seconds, 0, h->current);
+    if (!h->current->sleep)
+        return luaL_error(L, "not enough memory");
+    return lua_yield(L, 0);
+}
+
+/* chat.log([level,] ...): level is "error", "warn", "info" (if none is said) or "debug" */
+static int write_log(lua_State *L)
+{
+    static const char *const levels[] = {"error", "warn", "info", "debug"};
+    enum log_level level = LOG_INFO;
+    int n = lua_gettop(L), first = 1;
+    for (int i = 0; i < 4 && n > 1 && lua_type(L, 1) == LUA_TSTRING; i++) {
+        if (strcmp(lua_tostring(L, 1), levels[i]) == 0) {
+            level = (enum log_level)i;
+            first = 2;
+        }
+    }
+    luaL_Buffer line;
+    luaL_buffinit(L, &line);
+    for (int i = first; i <= n; i++) {
+        if (i > first)
+            luaL_addchar(&line, ' ');
+        luaL_tolstring(L, i, NULL);
+        luaL_addvalue(&line);
+    }
+    luaL_pushresult(&line);
+    log_line(host_of(L)->setup.log, level, "script: %s", lua_tostring(L, -1));
+    return 0;
+}
+
+/* chat.object(key, value, ...) -> a value to send: a JSON object in just this order, without nils */
+static int object(lua_State *L)
+{
+    struct buf *out = &host_of(L)->text;
+    int n = lua_gettop(L);
+    luaL_argcheck(L, n % 2 == 0, n, "a key without a value");
+    out->len = 0;
+    for (int i = 1; i <= n; i += 2) {
+        size_t len;
+        luaL_checktype(L, i, LUA_TSTRING);
+        const char *key = lua_tolstring(L, i, &len);
+        if (lua_isnil(L, i + 1))
+            continue;
+        if (buf_append(out, bytes_of(out->len ? "," : "{")) < 0)
+            return luaL_error(L, "not enough memory");
+        json_encode_string(L, (struct bytes){(const uint8_t *)key, len}, out);
+        if (buf_append(out, bytes_of(":")) < 0)
+            return luaL_error(L, "not enough memory");
+        json_encode(L, i + 1, out);
+    }
+    if (buf_append(out, bytes_of(out->len ? "}" : "{}")) < 0)
+        return luaL_error(L, "not enough memory");
+    json_push(L, buf_bytes(out));
+    return 1;
+}
+
+/* chat.escape_html(text) -> text with & < > " ' as entities */
+static int escape_html(lua_State *L)
+{
+    size_t len;
+    const char *text = luaL_checklstring(L, 1, &len);
+    luaL_Buffer out;
+    luaL_buffinit(L, &out);
+    for (size_t i = 0; i < len; i++) {
+        switch (text[i]) {
+        case '&':
+            luaL_addstring(&out, "&amp;");
+            break;
+        case '<':
+            luaL_addstring(&out, "&lt;");
+            break;
+        case '>':
+            luaL_addstring(&out, "&gt;");
+            break;
+        case '"':
+            luaL_addstring(&out, "&quot;");
+            break;
+        case '\'':
+            luaL_addstring(&out, "&#039;");
+            break;
+        default:
+            luaL_addchar(&out, text[i]);
+        }
+    }
+    luaL_pushresult(&out);
+    return 1;
+}
+
+/* Sets chat.options and chat.native of the table on top. [-0, +0] */
+static void add_setup(lua_State *L, const struct host_setup *setup)
+{
+    lua_newtable(L);
+    for (size_t i = 0; i < setup->option_count; i++) {
+        lua_pushstring(L, setup->options[i].value);
+        lua_setfield(L, -2, setup->options[i].key);
+    }
+    lua_setfield(L, -2, "options");
+    lua_newtable(L);
+    for (size_t i = 0; i < setup->native_count; i++) {
+        lua_pushlightuserdata(L, setup->natives[i].context);
+        lua_pushcclosure(L, setup->natives[i].function, 1);
+        lua_setfield(L, -2, setup->natives[i].name);
+    }
+    lua_setfield(L, -2, "native");
+}
+
+void chat_push(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"room", room},     {"rooms", rooms},   {"client", client},
+        {"clients", clients}, {"send", send},   {"now", now},
+        {"after", after},   {"every", every},   {"cancel", cancel},
+        {"sleep", sleep},   {"spawn", spawn},   {"log", write_log},
+        {"object", object}, {"escape_html", escape_html}, {NULL, NULL},
+    };
+    luaL_newlib(L, functions);
+    lua_pushstring(L, host_of(L)->setup.version);
+    lua_setfield(L, -2, "version");
+    add_setup(L, &host_of(L)->setup);
+}

@@ -1,0 +1,218 @@
+/* api_client: the type `client`: an id, and a table of state once it was touched. */
+#include "script/inside.h"
+
+#include "wire/close.h"
+#include "wire/utf8.h"
+
+#include <lauxlib.h>
+
+#define CLIENT_TYPE "charlua.client"
+
+void client_push(lua_State *L, struct client *c)
+{
+    host_push(L, KEY_CLIENTS);
+    if (lua_rawgetp(L, -1, c) == LUA_TNIL) {
+        lua_pop(L, 1);
+        uint64_t *id = lua_newuserdatauv(L, sizeof *id, 1);
+        *id = c->id;
+        luaL_setmetatable(L, CLIENT_TYPE);
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, -3, c);
+    }
+    lua_remove(L, -2);
+}
+
+void client_forget(lua_State *L, struct client *c)
+{
+    host_push(L, KEY_CLIENTS);
+    if (lua_rawgetp(L, -1, c) != LUA_TNIL) {
+        lua_pushnil(L);
+        lua_rawsetp(L, -3, c); /* an existing key: allocates nothing */
+    }
+    lua_pop(L, 2);
+}
+
+struct client *client_check(lua_State *L, int index, uint64_t *id)
+{
+    uint64_t *object = luaL_checkudata(L, index, CLIENT_TYPE);
+    *id = *object;
+    return world_client(&host_of(L)->world, *object);
+}
+
+/* nil, "closed". */
+static int push_closed(lua_State *L)
+{
+    lua_pushnil(L);
+    lua_pushliteral(L, "closed");
+    return 2;
+}
+
+static bool is_reachable(const struct client *c)
+{
+    return c && !c->gone;
+}
+
+/* client:send(value) -> true | nil, "closed" */
+static int send(lua_State *L)
+{
+    uint64_t id;
+    if (!is_reachable(client_check(L, 1, &id)))
+        return push_closed(L);
+    struct frame *f = host_frame(L, 2);
+    enum world_result result = world_send(&host_of(L)->world, id, f);
+    frame_unref(f);
+    return host_push_result(L, result, NULL);
+}
+
+/* client:send_binary(s) -> true | nil, "closed" */
+static int send_binary(lua_State *L)
+{
+    uint64_t id;
+    size_t len;
+    const char *data = luaL_checklstring(L, 2, &len);
+    if (!is_reachable(client_check(L, 1, &id)))
+        return push_closed(L);
+    struct frame *f = frame_new(WS_BINARY, (struct bytes){(const uint8_t *)data, len});
+    enum world_result result =
+        f ? world_send(&host_of(L)->world, id, f) : WORLD_NO_MEMORY;
+    frame_unref(f);
+    return host_push_result(L, result, NULL);
+}
+
+/* client:close([code [, reason]]) -> true | nil, "closed" */
+static int close(lua_State *L)
+{
+    uint64_t id;
+    size_t len;
+    lua_Integer code = luaL_optinteger(L, 2, WS_CLOSE_NORMAL);
+    const char *reason = luaL_optlstring(L, 3, "", &len);
+    struct bytes text = {(const uint8_t *)reason, len};
+    luaL_argcheck(L, code >= 0 && code <= 4999 && close_code_is_valid((unsigned)code), 2,
+                  "a close code is 1000, 1001, 1003, 1008, 1011 or 3000 to 4999");
+    luaL_argcheck(L, len <= 123 && utf8_is_valid(text), 3, "a reason is UTF-8 of at most 123 bytes");
+    if (!is_reachable(client_check(L, 1, &id)))
+        return push_closed(L);
+    return host_push_result(L, world_close(&host_of(L)->world, id, (uint16_t)code, text), NULL);
+}
+
+/* client:join(room) -> true | nil, "closed" | nil, "too many rooms" */
+static int join(lua_State *L)
+{
+    uint64_t id;
+    struct bytes name;
+    struct host *h = host_of(L);
+    struct client *c = client_check(L, 1, &id);
+    struct room *room = room_check(L, 2, &name);
+    if (!is_reachable(c))
+        return push_closed(L);
+    enum world_result result = room ? WORLD_OK : world_make_room(&h->world, name, &room);
+    if (result == WORLD_OK)
+        result = world_join(&h->world, c, room);
+    return host_push_result(L, result, "too many rooms");
+}
+
+/* client:leave(room) -> true | nil, "closed" */
+static int leave(lua_State *L)
+{
+    uint64_t id;
+    struct bytes name;
+    struct client *c = client_check(L, 1, &id);
+    struct room *room = room_check(L, 2, &name);
+    if (!c)
+        return push_closed(L);
+    return host_push_result(
+        L, room ? world_leave(&host_of(L)->world, c, room) : WORLD_ALREADY, NULL);
+}
+
+/* client:rooms() -> array of rooms, in the order in which it joined them */
+static int rooms(lua_State *L)
+{
+    uint64_t id;
+    struct client *c = client_check(L, 1, &id);
+    lua_newtable(L);
+    if (!c)
+        return 1;
+    lua_Integer n = 0;
+    for (struct list *l = c->roster.rooms.next; l != &c->roster.rooms; l = l->next) {
+        struct membership *m = LIST_ENTRY(l, struct membership, in_client);
+        room_push_name(L, LIST_ENTRY(m->room, struct room, roster));
+        room_push(L, -1);
+        lua_remove(L, -2);
+        lua_rawseti(L, -2, ++n);
+    }
+    return 1;
+}
+
+static int push_state(lua_State *L)
+{
+    if (lua_getiuservalue(L, 1, 1) == LUA_TTABLE)
+        return 1;
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, 1, 1);
+    return 1;
+}
+
+static int push_ip(lua_State *L, const struct client *c)
+{
+    char ip[ADDR_TEXT_MAX];
+    if (c)
+        lua_pushstring(L, addr_ip(&c->addr, ip));
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+/* client.id, .ip, .protocol, .secure, .state and the methods */
+static int client_index(lua_State *L)
+{
+    uint64_t id;
+    struct client *c = client_check(L, 1, &id);
+    const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+    if (strcmp(key, "state") == 0)
+        return push_state(L);
+    if (strcmp(key, "id") == 0) {
+        lua_pushinteger(L, (lua_Integer)id);
+        return 1;
+    }
+    if (strcmp(key, "ip") == 0)
+        return push_ip(L, c);
+    if (strcmp(key, "secure") == 0) {
+        lua_pushboolean(L, c && c->secure);
+        return 1;
+    }
+    if (strcmp(key, "protocol") == 0) {
+        lua_pushnil(L); /* no subprotocol is negotiated yet */
+        return 1;
+    }
+    lua_pushvalue(L, 2);
+    lua_rawget(L, lua_upvalueindex(1));
+    return 1;
+}
+
+static int refuse_assignment(lua_State *L)
+{
+    return luaL_error(L, "a client has no field '%s' to assign: keep your own in client.state",
+                      luaL_tolstring(L, 2, NULL));
+}
+
+static int client_tostring(lua_State *L)
+{
+    uint64_t id;
+    client_check(L, 1, &id);
+    lua_pushfstring(L, "client %I", (LUAI_UACINT)id);
+    return 1;
+}
+
+void client_register(lua_State *L)
+{
+    static const luaL_Reg methods[] = {
+        {"send", send}, {"send_binary", send_binary}, {"close", close}, {"join", join},
+        {"leave", leave}, {"rooms", rooms}, {NULL, NULL},
+    };
+    host_new_type(L, CLIENT_TYPE, methods, client_index, refuse_assignment);
+    luaL_getmetatable(L, CLIENT_TYPE);
+    lua_pushcfunction(L, client_tostring);
+    lua_setfield(L, -2, "__tostring");
+    lua_pop(L, 1);
+}

@@ -1,0 +1,70 @@
+/* host: the one Lua world: drains its mail and runs the script's handlers, one at a time, as transactions.
+ * Does not know: loops, sockets, threads; whoever places it calls host_turn and looks at host_next.
+ * Thread: one, but for its inbox, to which anyone posts.
+ * Owner: the server. */
+#ifndef CHARLUA_SCRIPT_HOST_H
+#define CHARLUA_SCRIPT_HOST_H
+
+#include "base/log.h"
+#include "base/mailbox.h"
+#include "base/stats.h"
+
+struct host;
+struct lua_State;
+
+struct host_option {
+    const char *key, *value;
+};
+
+/* A C function of the embedding program: scripts call it as chat.native.NAME; `context` is its upvalue 1,
+ * a light userdata. */
+struct host_native {
+    const char *name;
+    int (*function)(struct lua_State *);
+    void *context;
+};
+
+struct host_setup {
+    const char *script;
+    const struct host_option *options; /* for chat.options */
+    size_t option_count;
+    const struct host_native *natives;
+    size_t native_count;
+    const struct log *log;
+    struct stats *stats;
+    struct mailbox *const *shards; /* inboxes, by index */
+    uint32_t shard_count;
+    size_t memory_max;   /* bytes for the Lua state */
+    double handler_time; /* seconds a handler may run */
+    uint32_t rooms_max, rooms_per_client;
+    size_t inbox_max; /* bytes of mail up that may wait before shards stop reading */
+    const char *version;
+    void (*wake)(void *ctx);    /* mail arrived in its empty inbox; any thread */
+    void (*drained)(void *ctx); /* its full inbox was emptied; its thread */
+    void *ctx;
+};
+
+/* What `setup` points to outlives the host. NULL when memory is out. */
+struct host *host_new(const struct host_setup *setup);
+void host_free(struct host *h);
+
+struct mailbox *host_inbox(struct host *h);
+
+/* Loads the script: first in a scratch state, where its selftest runs, then in the live one, then swaps it
+ * in. Returns 0, or -1 with the reason logged; then the rules that were in force still are. */
+int host_load(struct host *h);
+
+/* True once after a file of the rules was saved. To be called a few times a second. */
+bool host_has_changed(struct host *h);
+
+/* Fires what is due at `now` (seconds since 1970), handles mail and posts what the handlers did. Returns
+ * true when mail is left over, because a shard is behind. */
+bool host_turn(struct host *h, double now);
+
+/* When the next timer is due, in seconds since 1970; 0: none is set. */
+double host_next(const struct host *h);
+
+/* Every shard is drained and every client has had its on_close. */
+bool host_is_drained(const struct host *h);
+
+#endif

@@ -1,0 +1,208 @@
+/* json: lua-cjson decodes, this encodes: cjson has no stable order, no ready-made parts and leaves non-ASCII
+ * as it is, and the captured protocol needs all three otherwise. */
+#include "script/json.h"
+
+#include "wire/utf8.h"
+
+#include <lauxlib.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { DEPTH_MAX = 32 };
+
+static void append(lua_State *L, struct buf *out, struct bytes text)
+{
+    if (buf_append(out, text) < 0)
+        luaL_error(L, "not enough memory");
+}
+
+static void append_text(lua_State *L, struct buf *out, const char *text)
+{
+    append(L, out, bytes_of(text));
+}
+
+/* The code point that begins at `at`, which is valid UTF-8; *len gets its bytes (RFC 3629). */
+static uint32_t code_point(const uint8_t *at, size_t *len)
+{
+    *len = at[0] < 0xE0 ? 2 : at[0] < 0xF0 ? 3 : 4;
+    uint32_t c = at[0] & (0x7FU >> *len);
+    for (size_t i = 1; i < *len; i++)
+        c = c << 6 | (at[i] & 0x3FU);
+    return c;
+}
+
+/* Writes the escape of the character at `at` (RFC 8259 7) into `to`. Returns how many bytes it took. */
+static size_t escape(const uint8_t *at, char to[16])
+{
+    static const char short_forms[] = "\"\"\\\\//\bb\ff\nn\rr\tt";
+    for (const char *s = short_forms; *s; s += 2) {
+        if ((uint8_t)*s == *at) {
+            snprintf(to, 16, "\\%c", s[1]);
+            return 1;
+        }
+    }
+    size_t len = 1;
+    uint32_t c = *at < 0x80 ? *at : code_point(at, &len);
+    if (c < 0x10000)
+        snprintf(to, 16, "\\u%04x", c);
+    else
+        snprintf(to, 16, "\\u%04x\\u%04x", 0xD800 + ((c - 0x10000) >> 10),
+                 0xDC00 + ((c - 0x10000) & 0x3FF));
+    return len;
+}
+
+static bool is_plain(uint8_t c)
+{
+    return c >= 0x20 && c < 0x7F && c != '"' && c != '\\' && c != '/';
+}
+
+void json_encode_string(lua_State *L, struct bytes text, struct buf *out)
+{
+    if (!utf8_is_valid(text))
+        luaL_error(L, "a string is not UTF-8 and can't be sent as text");
+    append_text(L, out, "\"");
+    for (size_t i = 0; i < text.len;) {
+        size_t run = i;
+        while (run < text.len && is_plain(text.at[run]))
+            run++;
+        append(L, out, (struct bytes){text.at + i, run - i});
+        i = run;
+        if (i < text.len) {
+            char escaped[16];
+            i += escape(text.at + i, escaped);
+            append_text(L, out, escaped);
+        }
+    }
+    append_text(L, out, "\"");
+}
+
+/* Integers exactly; other numbers in the fewest digits that read back the same. */
+static void encode_number(lua_State *L, int index, struct buf *out)
+{
+    char text[40];
+    double n = lua_tonumber(L, index);
+    if (lua_isinteger(L, index)) {
+        snprintf(text, sizeof text, LUA_INTEGER_FMT, lua_tointeger(L, index));
+    } else if (!isfinite(n)) {
+        luaL_error(L, "JSON has no number for %f", n);
+    } else if (floor(n) == n && fabs(n) < 9007199254740992.0) {
+        snprintf(text, sizeof text, "%.0f", n);
+    } else {
+        int digits = 15;
+        do
+            snprintf(text, sizeof text, "%.*g", digits, n);
+        while (digits++ < 17 && strtod(text, NULL) != n);
+    }
+    append_text(L, out, text);
+}
+
+static void encode(lua_State *L, int index, struct buf *out, int depth);
+
+static void encode_array(lua_State *L, int index, struct buf *out, int depth)
+{
+    lua_Unsigned n = lua_rawlen(L, index);
+    append_text(L, out, "[");
+    for (lua_Unsigned i = 1; i <= n; i++) {
+        if (i > 1)
+            append_text(L, out, ",");
+        lua_rawgeti(L, index, (lua_Integer)i);
+        encode(L, lua_gettop(L), out, depth);
+        lua_pop(L, 1);
+    }
+    append_text(L, out, "]");
+}
+
+static void encode_key(lua_State *L, int index, struct buf *out)
+{
+    if (lua_type(L, index) != LUA_TSTRING && lua_type(L, index) != LUA_TNUMBER)
+        luaL_error(L, "a %s can't be a JSON object's key", luaL_typename(L, index));
+    size_t len;
+    lua_pushvalue(L, index); /* lua_tolstring would change the key under lua_next */
+    const char *key = lua_tolstring(L, -1, &len);
+    json_encode_string(L, (struct bytes){(const uint8_t *)key, len}, out);
+    lua_pop(L, 1);
+}
+
+static void encode_object(lua_State *L, int index, struct buf *out, int depth)
+{
+    const char *before = "{";
+    lua_pushnil(L);
+    while (lua_next(L, index)) {
+        append_text(L, out, before);
+        before = ",";
+        encode_key(L, lua_gettop(L) - 1, out);
+        append_text(L, out, ":");
+        encode(L, lua_gettop(L), out, depth);
+        lua_pop(L, 1);
+    }
+    append_text(L, out, *before == '{' ? "{}" : "}");
+}
+
+static void encode_table(lua_State *L, int index, struct buf *out, int depth)
+{
+    if (depth >= DEPTH_MAX)
+        luaL_error(L, "tables are nested more than %d deep, or within themselves", DEPTH_MAX);
+    luaL_checkstack(L, 6, "JSON");
+    bool array = lua_rawgeti(L, index, 1) != LUA_TNIL;
+    lua_pop(L, 1);
+    if (array)
+        encode_array(L, index, out, depth + 1);
+    else
+        encode_object(L, index, out, depth + 1);
+}
+
+static void encode(lua_State *L, int index, struct buf *out, int depth)
+{
+    size_t len;
+    const char *text;
+    switch (lua_type(L, index)) {
+    case LUA_TNIL:
+        append_text(L, out, "null");
+        return;
+    case LUA_TBOOLEAN:
+        append_text(L, out, lua_toboolean(L, index) ? "true" : "false");
+        return;
+    case LUA_TNUMBER:
+        encode_number(L, index, out);
+        return;
+    case LUA_TSTRING:
+        text = lua_tolstring(L, index, &len);
+        json_encode_string(L, (struct bytes){(const uint8_t *)text, len}, out);
+        return;
+    case LUA_TTABLE:
+        encode_table(L, index, out, depth);
+        return;
+    case LUA_TLIGHTUSERDATA:
+        if (lua_touserdata(L, index) != NULL)
+            break;
+        append_text(L, out, "null"); /* cjson.null */
+        return;
+    case LUA_TUSERDATA:
+        if (!json_text(L, index).at)
+            break;
+        append(L, out, json_text(L, index));
+        return;
+    default:
+        break;
+    }
+    luaL_error(L, "a %s can't be sent as JSON", luaL_typename(L, index));
+}
+
+void json_encode(lua_State *L, int index, struct buf *out)
+{
+    encode(L, lua_absindex(L, index), out, 0);
+}
+
+void json_push(lua_State *L, struct bytes text)
+{
+    void *at = lua_newuserdatauv(L, text.len ? text.len : 1, 0);
+    memcpy(at, text.at, text.len);
+    luaL_setmetatable(L, JSON_TYPE);
+}
+
+struct bytes json_text(lua_State *L, int index)
+{
+    void *at = luaL_testudata(L, index, JSON_TYPE);
+    return at ? (struct bytes){at, lua_rawlen(L, index)} : (struct bytes){0};
+}

@@ -1,0 +1,50 @@
+/* vm: one Lua state: its memory cap, its time budget, its sandboxed libraries.
+ * Does not know: clients, rooms, mail, or what the scripts are for.
+ * Thread: the host's.
+ * Owner: the host, which embeds it. */
+#ifndef CHARLUA_SCRIPT_VM_H
+#define CHARLUA_SCRIPT_VM_H
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { VM_ERROR_SIZE = 2048 };
+
+struct vm {
+    lua_State *L;
+    size_t memory;     /* bytes in use */
+    size_t memory_max; /* allocation fails beyond it */
+    uint64_t deadline; /* of the running budget, CLOCK_MONOTONIC nanoseconds; 0: none runs */
+    bool expired;      /* the running budget was exceeded */
+};
+
+/* Opens a state whose allocations stay under `memory_max` bytes. `self` can be had back from any of its
+ * threads by vm_self. Returns 0, or -1 when memory is out. */
+int vm_open(struct vm *vm, size_t memory_max, void *self);
+void vm_close(struct vm *vm);
+
+/* What was given to vm_open. */
+static inline void *vm_self(lua_State *L)
+{
+    return *(void **)lua_getextraspace(L);
+}
+
+/* From here to vm_budget_end, Lua code may run for `seconds`; then every instruction raises an error,
+ * which neither pcall nor a coroutine can outlive. */
+void vm_budget_begin(struct vm *vm, double seconds);
+void vm_budget_end(struct vm *vm);
+
+/* Calls f(L) with `arg` as a light userdata under protection. Returns 0, or -1 with the message and, if
+ * there is one, the traceback in `error`. The stack is as it was. */
+int vm_call(struct vm *vm, lua_CFunction f, void *arg, char error[VM_ERROR_SIZE]);
+
+/* Describes the error value on top of `from`, with a traceback of `from`, into `error`. May raise for
+ * lack of memory on L. [from: -0, +0] */
+void vm_describe(lua_State *L, lua_State *from, char error[VM_ERROR_SIZE]);
+
+/* Pushes a fresh table of what a script may use of the standard libraries: its globals. [-0, +1] */
+void vm_push_environment(lua_State *L);
+
+#endif

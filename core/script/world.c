@@ -1,0 +1,294 @@
+/* world: a handler's effects are mail in the shards' outgoing batches; a rollback cuts the batches back. */
+#include "script/world.h"
+
+#include "base/id.h"
+#include "wire/frame.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+
+int world_init(struct world *w, struct mailbox *const *shards, uint32_t count,
+               const struct world_limits *limits)
+{
+    *w = (struct world){.shard_count = count, .limits = *limits};
+    list_init(&w->check);
+    if (getrandom(&w->seed, sizeof w->seed, GRND_NONBLOCK) < 0)
+        w->seed = (uint64_t)(uintptr_t)w;
+    w->shards = calloc(count + 1, sizeof(struct mailbox *));
+    w->out = calloc(count + 1, sizeof *w->out);
+    w->committed = calloc(count + 1, sizeof *w->committed);
+    if (!w->shards || !w->out || !w->committed) {
+        world_deinit(w);
+        return -1;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        w->shards[i] = shards[i];
+    return 0;
+}
+
+/* Gives up the frames of the mail in `b` from byte `from` on, and the mail. */
+static void cut(struct batch *b, size_t from)
+{
+    size_t at = from;
+    for (struct mail *m; (m = batch_next(b, &at));)
+        if (m->kind == MAIL_SEND || m->kind == MAIL_BROADCAST)
+            frame_unref(m->frame);
+    b->buf.len = from;
+}
+
+static void free_client(struct client *c)
+{
+    buf_deinit(&c->pending.buf);
+    free(c);
+}
+
+void world_deinit(struct world *w)
+{
+    size_t at = 0;
+    for (struct client *c; (c = map_next(&w->clients, &at));) {
+        for (struct list *l = c->roster.rooms.next, *next; l != &c->roster.rooms; l = next) {
+            next = l->next;
+            free(LIST_ENTRY(l, struct membership, in_client));
+        }
+        free_client(c);
+    }
+    at = 0;
+    for (struct room *r; (r = map_next(&w->rooms, &at));)
+        free(r);
+    for (uint32_t i = 0; w->out && i < w->shard_count; i++) {
+        cut(&w->out[i], 0);
+        buf_deinit(&w->out[i].buf);
+    }
+    roster_deinit(&w->roster);
+    map_deinit(&w->clients);
+    map_deinit(&w->rooms);
+    map_deinit(&w->rooms_by_hash);
+    free(w->shards);
+    free(w->out);
+    free(w->committed);
+    *w = (struct world){0};
+}
+
+/* --- clients ------------------------------------------------------------- */
+
+struct client *world_add_client(struct world *w, uint64_t id)
+{
+    struct client *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    c->id = id;
+    roster_client_init(&c->roster);
+    if (map_put(&w->clients, id, c) == 0)
+        return c;
+    free(c);
+    return NULL;
+}
+
+struct client *world_client(const struct world *w, uint64_t id)
+{
+    return map_get(&w->clients, id);
+}
+
+static void look_again(struct world *w, struct room *room)
+{
+    if (list_is_empty(&room->check))
+        list_add_tail(&w->check, &room->check);
+}
+
+void world_remove_client(struct world *w, struct client *c)
+{
+    map_take(&w->clients, c->id);
+    while (!list_is_empty(&c->roster.rooms)) {
+        struct membership *m = LIST_ENTRY(c->roster.rooms.next, struct membership, in_client);
+        look_again(w, LIST_ENTRY(m->room, struct room, roster));
+        roster_drop(m); /* the shard has forgotten the connection: no mail, no way back */
+    }
+    free_client(c);
+}
+
+/* --- rooms --------------------------------------------------------------- */
+
+/* FNV-1a, seeded so that nobody outside can aim for collisions. */
+static uint64_t hash_name(const struct world *w, struct bytes name)
+{
+    uint64_t hash = w->seed ^ 0xcbf29ce484222325U;
+    for (size_t i = 0; i < name.len; i++)
+        hash = (hash ^ name.at[i]) * 0x100000001b3U;
+    return hash;
+}
+
+struct room *world_room(const struct world *w, struct bytes name)
+{
+    struct room *r = map_get(&w->rooms_by_hash, hash_name(w, name));
+    while (r && !bytes_equal(name, (struct bytes){(const uint8_t *)r->name, r->len}))
+        r = r->next;
+    return r;
+}
+
+enum world_result world_make_room(struct world *w, struct bytes name, struct room **out)
+{
+    struct room *r = world_room(w, name);
+    if (!r && w->rooms.count >= w->limits.rooms)
+        return WORLD_FULL;
+    if (!r) {
+        r = calloc(1, sizeof *r + name.len + 1);
+        if (!r)
+            return WORLD_NO_MEMORY;
+        r->id = w->last_room + 1;
+        r->hash = hash_name(w, name);
+        r->next = map_get(&w->rooms_by_hash, r->hash);
+        r->len = (uint32_t)name.len;
+        memcpy(r->name, name.at, name.len);
+        roster_room_init(&r->roster);
+        list_init(&r->check);
+        if (map_put(&w->rooms, r->id, r) < 0 || map_put(&w->rooms_by_hash, r->hash, r) < 0) {
+            map_take(&w->rooms, r->id);
+            free(r);
+            return WORLD_NO_MEMORY;
+        }
+        w->last_room++;
+    }
+    *out = r;
+    return WORLD_OK;
+}
+
+static void drop_room(struct world *w, struct room *room)
+{
+    if (w->on_room_gone)
+        w->on_room_gone(w->ctx, room);
+    map_take(&w->rooms, room->id);
+    struct room *first = map_take(&w->rooms_by_hash, room->hash), *rest = NULL;
+    for (struct room *r = first, *next; r; r = next) {
+        next = r->next;
+        if (r == room)
+            continue;
+        r->next = rest;
+        rest = r;
+    }
+    if (rest)
+        (void)map_put(&w->rooms_by_hash, room->hash, rest); /* its slot has just become free */
+    free(room);
+}
+
+/* --- staged effects ------------------------------------------------------ */
+
+static enum world_result stage(struct world *w, uint32_t shard, const struct mail *m,
+                               struct bytes bytes)
+{
+    if (shard >= w->shard_count)
+        return WORLD_OK; /* a scratch world has no shards */
+    if (batch_add(&w->out[shard], m, bytes) < 0)
+        return WORLD_NO_MEMORY;
+    if (m->kind == MAIL_SEND || m->kind == MAIL_BROADCAST)
+        frame_ref(m->frame);
+    return WORLD_OK;
+}
+
+enum world_result world_send(struct world *w, uint64_t client, struct frame *f)
+{
+    struct mail m = {.kind = MAIL_SEND, .id = client, .frame = f};
+    return stage(w, id_shard(client), &m, (struct bytes){0});
+}
+
+enum world_result world_broadcast(struct world *w, const struct room *room, uint64_t except,
+                                  struct frame *f)
+{
+    struct mail m = {.kind = MAIL_BROADCAST, .id = except, .frame = f};
+    m.room = room ? room->id : 0;
+    if (room && room->roster.size == 0)
+        return WORLD_OK;
+    for (uint32_t i = 0; i < w->shard_count; i++)
+        if (stage(w, i, &m, (struct bytes){0}) != WORLD_OK)
+            return WORLD_NO_MEMORY;
+    return WORLD_OK;
+}
+
+enum world_result world_join(struct world *w, struct client *c, struct room *room)
+{
+    struct mail m = {.kind = MAIL_JOIN, .id = c->id, .room = room->id};
+    look_again(w, room);
+    if (c->roster.count >= w->limits.rooms_per_client && !roster_find(&c->roster, &room->roster))
+        return WORLD_FULL;
+    switch (roster_join(&w->roster, &c->roster, &room->roster)) {
+    case ROSTER_OK:
+        return stage(w, id_shard(c->id), &m, (struct bytes){0});
+    case ROSTER_ALREADY:
+        return WORLD_ALREADY;
+    case ROSTER_NO_MEMORY:
+        break;
+    }
+    return WORLD_NO_MEMORY;
+}
+
+enum world_result world_leave(struct world *w, struct client *c, struct room *room)
+{
+    struct mail m = {.kind = MAIL_LEAVE, .id = c->id, .room = room->id};
+    look_again(w, room);
+    switch (roster_leave(&w->roster, &c->roster, &room->roster)) {
+    case ROSTER_OK:
+        return stage(w, id_shard(c->id), &m, (struct bytes){0});
+    case ROSTER_ALREADY:
+        return WORLD_ALREADY;
+    case ROSTER_NO_MEMORY:
+        break;
+    }
+    return WORLD_NO_MEMORY;
+}
+
+enum world_result world_close(struct world *w, uint64_t client, uint16_t code, struct bytes reason)
+{
+    struct mail m = {.kind = MAIL_CLOSE, .id = client, .code = code};
+    return stage(w, id_shard(client), &m, reason);
+}
+
+enum world_result world_pause(struct world *w, struct client *c, bool paused)
+{
+    struct mail m = {.kind = paused ? MAIL_PAUSE : MAIL_RESUME, .id = c->id};
+    enum world_result result = stage(w, id_shard(c->id), &m, (struct bytes){0});
+    if (result == WORLD_OK)
+        c->paused = paused;
+    return result;
+}
+
+/* Rooms that a handler looked at and that nobody is in go. */
+static void sweep(struct world *w)
+{
+    while (!list_is_empty(&w->check)) {
+        struct room *r = LIST_ENTRY(w->check.next, struct room, check);
+        list_remove(&r->check);
+        if (r->roster.size == 0)
+            drop_room(w, r);
+    }
+}
+
+void world_commit(struct world *w)
+{
+    for (uint32_t i = 0; i < w->shard_count; i++)
+        w->committed[i] = w->out[i].buf.len;
+    roster_commit(&w->roster);
+    sweep(w);
+}
+
+void world_rollback(struct world *w)
+{
+    for (uint32_t i = 0; i < w->shard_count; i++)
+        cut(&w->out[i], w->committed[i]);
+    roster_rollback(&w->roster);
+    sweep(w);
+}
+
+void world_post(struct world *w)
+{
+    for (uint32_t i = 0; i < w->shard_count; i++) {
+        (void)mailbox_post(w->shards[i], &w->out[i]); /* without memory: with the next turn's */
+        w->committed[i] = w->out[i].buf.len;
+    }
+}
+
+bool world_is_full(struct world *w)
+{
+    for (uint32_t i = 0; i < w->shard_count; i++)
+        if (mailbox_is_full(w->shards[i]))
+            return true;
+    return false;
+}

@@ -1,0 +1,102 @@
+/* world: the clients and rooms that scripts see, and what a handler does to them: staged as mail to the shards
+ * until the handler's commit or rollback.
+ * Does not know: Lua; api_*.c and host.c translate.
+ * Thread: the host's.
+ * Owner: the host, which embeds it. */
+#ifndef CHARLUA_SCRIPT_WORLD_H
+#define CHARLUA_SCRIPT_WORLD_H
+
+#include "base/mailbox.h"
+#include "base/map.h"
+#include "room/roster.h"
+
+struct frame;
+struct task;
+
+enum { ROOM_NAME_MAX = 128 };
+
+struct world_limits {
+    uint32_t rooms;            /* in all */
+    uint32_t rooms_per_client;
+};
+
+struct client {
+    uint64_t id;
+    struct addr addr;
+    bool secure;
+    bool refused; /* by on_open: gets no on_close */
+    bool gone;    /* MAIL_CLOSED has come */
+    bool paused;  /* MAIL_PAUSE was posted */
+    struct roster_client roster;
+    struct task *task;    /* of its handler that waits, or NULL */
+    struct batch pending; /* its mail meanwhile */
+};
+
+struct room {
+    uint64_t id;
+    struct roster_room roster;
+    struct room *next; /* with the same hash of the name */
+    struct list check; /* to be looked at when the handler ends */
+    uint64_t hash;
+    uint32_t len;
+    char name[];
+};
+
+struct world {
+    struct map clients;
+    struct map rooms;         /* by id */
+    struct map rooms_by_hash; /* of the name */
+    struct roster roster;
+    struct list check; /* rooms that may have become empty */
+    struct mailbox **shards;
+    struct batch *out; /* by shard */
+    size_t *committed; /* by shard: bytes of `out` that stay */
+    uint32_t shard_count;
+    struct world_limits limits;
+    uint64_t last_room;
+    uint64_t seed; /* of the names' hash */
+    void (*on_room_gone)(void *ctx, struct room *room);
+    void *ctx;
+};
+
+enum world_result { WORLD_OK, WORLD_ALREADY, WORLD_FULL, WORLD_NO_MEMORY };
+
+/* `shards` are the inboxes that it posts to; the array is copied. Returns 0, or -1 when memory is out. */
+int world_init(struct world *w, struct mailbox *const *shards, uint32_t count,
+               const struct world_limits *limits);
+void world_deinit(struct world *w);
+
+/* A client that has come. NULL when memory is out. */
+struct client *world_add_client(struct world *w, uint64_t id);
+struct client *world_client(const struct world *w, uint64_t id);
+/* Takes it out of its rooms and frees it; to be committed like all else. */
+void world_remove_client(struct world *w, struct client *c);
+
+/* The room of that name, or NULL. */
+struct room *world_room(const struct world *w, struct bytes name);
+/* The same, made if need be: then it lives until its last member has left. FULL, NO_MEMORY: no room. */
+enum world_result world_make_room(struct world *w, struct bytes name, struct room **out);
+
+/* The staged effects; all but NO_MEMORY and FULL (join only) are success. What comes to a client that is
+ * gone is dropped. Frames are borrowed. */
+enum world_result world_send(struct world *w, uint64_t client, struct frame *f);
+/* To the members of `room` (NULL: to everybody) but for `except` (0: nobody). */
+enum world_result world_broadcast(struct world *w, const struct room *room, uint64_t except,
+                                  struct frame *f);
+enum world_result world_join(struct world *w, struct client *c, struct room *room);
+enum world_result world_leave(struct world *w, struct client *c, struct room *room);
+enum world_result world_close(struct world *w, uint64_t client, uint16_t code, struct bytes reason);
+enum world_result world_pause(struct world *w, struct client *c, bool paused);
+
+/* All that was staged stays; then rooms without members go. */
+void world_commit(struct world *w);
+/* All that was staged since the last commit is undone. */
+void world_rollback(struct world *w);
+
+/* Posts what is committed to the shards. Nothing may be staged. */
+void world_post(struct world *w);
+
+/* Some shard has more mail waiting than it should: make no more. */
+bool world_is_full(struct world *w);
+
+#endif
