@@ -295,18 +295,28 @@ scenario("page_explains_every_error_and_gives_the_message_back", async (stage) =
   const page = await stage.open();
   await tapLine(page);
   await joinAs(page, "Ana");
+  const fail = (code) => page.evaluate((error) => {
+    window.line.onmessage({ data: JSON.stringify({ type: "error", error }) });
+  }, code);
+  await say(page, "heard");
+  await heard(page, "heard");
+  await fail("internal");
+  assert.equal(await page.locator("#text").inputValue(), "", "what has arrived is not given back");
+
+  await page.evaluate(() => { window.line.send = (text) => { window.sent = JSON.parse(text); }; });
   const explained = new Set();
   for (const error of ["bad_json", "no_type", "unknown_type", "binary", "internal", "too_fast", "bad_name", "bad_content",
     "bad_room", "no_such_user"]) {
-    await page.evaluate(() => { window.line.send = () => {}; });
     await say(page, "not heard");
     assert.equal(await page.locator("#text").inputValue(), "");
-    await page.evaluate((code) => window.line.onmessage({ data: JSON.stringify({ type: "error", error: code }) }), error);
+    await fail(error);
     assert.equal(await page.locator("#text").inputValue(), "not heard", error);
     explained.add(await page.locator("#notice").textContent());
   }
   assert.equal(explained.size, 10, "each has a sentence of its own");
   assert.ok(!explained.has("The server reported a problem."));
+  await fail("not_logged_in");
+  assert.deepEqual(await page.evaluate(() => window.sent), { type: "login", name: "Ana" });
 });
 
 scenario("page_sends_no_half_composed_word", async (stage) => {
