@@ -42,7 +42,6 @@ struct slot {
 struct shard {
     struct shard_setup setup;
     struct conn_env env;
-    struct mailbox inbox;
     struct batch mail; /* taken from the inbox */
     struct batch up;   /* for the host */
     struct topics topics;
@@ -451,7 +450,8 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 void shard_turn(struct shard *s)
 {
     size_t at = 0;
-    mailbox_take(&s->inbox, &s->mail);
+    if (!mailbox_is_empty(s->setup.inbox))
+        mailbox_take(s->setup.inbox, &s->mail);
     for (struct mail *m; (m = batch_next(&s->mail, &at));)
         carry_out(s, m);
     s->mail.buf.len = 0;
@@ -462,11 +462,6 @@ void shard_turn(struct shard *s)
     post_up(s);
     release(s);
     set_tick(s);
-}
-
-struct mailbox *shard_inbox(struct shard *s)
-{
-    return &s->inbox;
 }
 
 struct shard *shard_new(const struct shard_setup *setup)
@@ -489,7 +484,6 @@ struct shard *shard_new(const struct shard_setup *setup)
         free(s);
         return NULL;
     }
-    mailbox_init(&s->inbox, setup->inbox_max, setup->wake, setup->drained, setup->ctx);
     for (int i = 0; i < CONN_WAIT_KINDS; i++)
         list_init(&s->waits[i]);
     list_init(&s->dirty);
@@ -515,14 +509,13 @@ void shard_free(struct shard *s)
 {
     if (!s)
         return;
-    mailbox_take(&s->inbox, &s->mail);
+    mailbox_take(s->setup.inbox, &s->mail);
     discard(&s->mail);
     for (uint32_t i = 0; i < s->slot_count; i++)
         if (s->slots[i].peer)
             reap(s->slots[i].peer);
     ev_timer_stop(s->setup.loop, &s->tick);
     topics_deinit(&s->topics);
-    mailbox_deinit(&s->inbox);
     buf_deinit(&s->mail.buf);
     buf_deinit(&s->up.buf);
     frame_unref(s->env.ping);

@@ -16,7 +16,8 @@ struct shard;
 struct shard_setup {
     uint32_t index;
     struct ev_loop *loop;
-    struct mailbox *host; /* where its mail goes */
+    struct mailbox *inbox; /* mail for it */
+    struct mailbox *host;  /* where its own mail goes */
     const struct log *log;
     struct stats *stats;
     const struct page *page;
@@ -25,10 +26,6 @@ struct shard_setup {
     size_t queue_max;             /* bytes that may wait for one peer */
     bool drop_when_slow;          /* else: close with 1013 */
     double wait[CONN_WAIT_KINDS]; /* seconds */
-    size_t inbox_max;        /* bytes of mail down that may wait before the host pauses */
-    void (*wake)(void *ctx); /* mail arrived in its empty inbox; any thread */
-    void (*drained)(void *ctx); /* its full inbox was emptied; its thread */
-    void *ctx;
 };
 
 /* NULL when memory is out. */
@@ -36,8 +33,6 @@ struct shard *shard_new(const struct shard_setup *setup);
 
 /* Closes every connection at once, telling nobody. */
 void shard_free(struct shard *s);
-
-struct mailbox *shard_inbox(struct shard *s);
 
 /* The end of a loop's turn: carries out the mail, writes what can be written once, ends
  * what is over, and posts the collected mail. Called before the loop blocks. */

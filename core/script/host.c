@@ -602,9 +602,9 @@ bool host_turn(struct host *h, double now)
     for (int n = 0; !world_is_full(&h->world); n++) {
         struct mail *m = batch_next(&h->mail, &h->mail_at);
         if (!m) {
-            if (mailbox_is_empty(&h->inbox))
+            if (mailbox_is_empty(h->setup.inbox))
                 break;
-            mailbox_take(&h->inbox, &h->mail);
+            mailbox_take(h->setup.inbox, &h->mail);
             h->mail_at = 0;
             continue;
         }
@@ -613,7 +613,7 @@ bool host_turn(struct host *h, double now)
             world_post(&h->world);
     }
     world_post(&h->world);
-    return h->mail_at < h->mail.buf.len || !mailbox_is_empty(&h->inbox);
+    return h->mail_at < h->mail.buf.len || !mailbox_is_empty(h->setup.inbox);
 }
 
 double host_next(const struct host *h)
@@ -686,7 +686,7 @@ static int load_in_scratch(const struct host *live, char error[VM_ERROR_SIZE])
     static const struct log silent;
     struct host_setup setup = live->setup;
     setup.log = &silent;
-    setup.shards = NULL;
+    setup.inbox = setup.shards = NULL;
     setup.shard_count = 0;
     struct host *scratch = host_new(&setup);
     if (!scratch) {
@@ -792,7 +792,6 @@ struct host *host_new(const struct host_setup *setup)
         return NULL;
     h->setup = *setup;
     list_init(&h->idle_tasks);
-    mailbox_init(&h->inbox, setup->inbox_max, setup->wake, setup->drained, setup->ctx);
     if (world_init(&h->world, setup->shards, setup->shard_count, &limits) < 0 ||
         vm_open(&h->vm, setup->memory_max, h) < 0 || vm_call(&h->vm, set_up, NULL, error) < 0) {
         host_free(h);
@@ -812,14 +811,8 @@ void host_free(struct host *h)
     world_deinit(&h->world);
     timers_deinit(&h->timers);
     loader_deinit(&h->loader);
-    mailbox_deinit(&h->inbox);
     buf_deinit(&h->mail.buf);
     buf_deinit(&h->text);
     buf_deinit(&h->cancelled);
     free(h);
-}
-
-struct mailbox *host_inbox(struct host *h)
-{
-    return &h->inbox;
 }

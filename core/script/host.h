@@ -32,23 +32,18 @@ struct host_setup {
     size_t native_count;
     const struct log *log;
     struct stats *stats;
-    struct mailbox *const *shards; /* inboxes, by index */
+    struct mailbox *inbox;  /* mail for it */
+    struct mailbox *shards; /* their inboxes, by index */
     uint32_t shard_count;
     size_t memory_max;   /* bytes for the Lua state */
     double handler_time; /* seconds a handler may run */
     uint32_t rooms_max, rooms_per_client;
-    size_t inbox_max; /* bytes of mail up that may wait before shards stop reading */
     const char *version;
-    void (*wake)(void *ctx);    /* mail arrived in its empty inbox; any thread */
-    void (*drained)(void *ctx); /* its full inbox was emptied; its thread */
-    void *ctx;
 };
 
 /* What `setup` points to outlives the host. NULL when memory is out. */
 struct host *host_new(const struct host_setup *setup);
 void host_free(struct host *h);
-
-struct mailbox *host_inbox(struct host *h);
 
 /* Loads the script: first in a scratch state, where its selftest runs, then in the live one, then swaps it
  * in. Returns 0, or -1 with the reason logged; then the rules that were in force still are. */

@@ -29,7 +29,6 @@ struct host {
     struct loader loader;
     struct world world;
     struct timers timers;
-    struct mailbox inbox;
     struct batch mail; /* taken from the inbox */
     size_t mail_at;    /* bytes of it that are done */
     double now;        /* seconds since 1970, of this turn */

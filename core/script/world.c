@@ -7,22 +7,19 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-int world_init(struct world *w, struct mailbox *const *shards, uint32_t count,
+int world_init(struct world *w, struct mailbox *shards, uint32_t count,
                const struct world_limits *limits)
 {
-    *w = (struct world){.shard_count = count, .limits = *limits};
+    *w = (struct world){.shards = shards, .shard_count = count, .limits = *limits};
     list_init(&w->check);
     if (getrandom(&w->seed, sizeof w->seed, GRND_NONBLOCK) < 0)
         w->seed = (uint64_t)(uintptr_t)w;
-    w->shards = calloc(count + 1, sizeof(struct mailbox *));
     w->out = calloc(count + 1, sizeof *w->out);
     w->committed = calloc(count + 1, sizeof *w->committed);
-    if (!w->shards || !w->out || !w->committed) {
+    if (!w->out || !w->committed) {
         world_deinit(w);
         return -1;
     }
-    for (uint32_t i = 0; i < count; i++)
-        w->shards[i] = shards[i];
     return 0;
 }
 
@@ -63,7 +60,6 @@ void world_deinit(struct world *w)
     map_deinit(&w->clients);
     map_deinit(&w->rooms);
     map_deinit(&w->rooms_by_hash);
-    free(w->shards);
     free(w->out);
     free(w->committed);
     *w = (struct world){0};
@@ -280,7 +276,7 @@ void world_rollback(struct world *w)
 void world_post(struct world *w)
 {
     for (uint32_t i = 0; i < w->shard_count; i++) {
-        (void)mailbox_post(w->shards[i], &w->out[i]); /* without memory: with the next turn's */
+        (void)mailbox_post(&w->shards[i], &w->out[i]); /* without memory: with the next turn's */
         w->committed[i] = w->out[i].buf.len;
     }
 }
@@ -288,7 +284,7 @@ void world_post(struct world *w)
 bool world_is_full(struct world *w)
 {
     for (uint32_t i = 0; i < w->shard_count; i++)
-        if (mailbox_is_full(w->shards[i]))
+        if (mailbox_is_full(&w->shards[i]))
             return true;
     return false;
 }

@@ -48,7 +48,7 @@ struct world {
     struct map rooms_by_hash; /* of the name */
     struct roster roster;
     struct list check; /* rooms that may have become empty */
-    struct mailbox **shards;
+    struct mailbox *shards; /* their inboxes, by index */
     struct batch *out; /* by shard */
     size_t *committed; /* by shard: bytes of `out` that stay */
     uint32_t shard_count;
@@ -61,8 +61,8 @@ struct world {
 
 enum world_result { WORLD_OK, WORLD_ALREADY, WORLD_FULL, WORLD_NO_MEMORY };
 
-/* `shards` are the inboxes that it posts to; the array is copied. Returns 0, or -1 when memory is out. */
-int world_init(struct world *w, struct mailbox *const *shards, uint32_t count,
+/* `shards` are the inboxes that it posts to; they outlive it. Returns 0, or -1 when memory is out. */
+int world_init(struct world *w, struct mailbox *shards, uint32_t count,
                const struct world_limits *limits);
 void world_deinit(struct world *w);
 

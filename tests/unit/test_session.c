@@ -5,8 +5,7 @@
 
 enum { PIECES_MAX = 6, TOLD_MAX = 700 };
 
-/* One frame: its first byte, its payload; masked unless its second byte says otherwise.
- */
+/* One frame: its first byte and its payload, masked when written; or raw bytes. */
 struct piece {
     unsigned first;
     struct bytes payload;

@@ -1,0 +1,155 @@
+# Charlua. `make help` lists the targets.
+VERSION := $(shell sed -n 's/^\#define VERSION "\(.*\)"/\1/p' core/charlua.c)
+SOVERSION := 0
+BUILD  ?= build
+PREFIX ?= /usr/local
+CC     ?= cc
+
+LIB_PACKAGES  := gcc pkg-config liblua5.4-dev libev-dev libssl-dev lua-cjson-dev zlib1g-dev
+TEST_PACKAGES := libcmocka-dev chromium lua-check clang clang-format curl openssl
+
+PKGS     := lua5.4 lua5.4-cjson libcrypto zlib
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wswitch-enum -Wmissing-prototypes
+HARDEN   := -fstack-protector-strong -fPIE
+LINKHARD := -Wl,-z,relro,-z,now
+# SAN=address,undefined or SAN=thread makes a sanitizer build; give it a BUILD of its own.
+ifdef SAN
+OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN)
+else
+OPT := -O2 -g -D_FORTIFY_SOURCE=2
+endif
+ifdef CI
+WERROR := -Werror
+endif
+CPPFLAGS += -Icore -D_GNU_SOURCE $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+CFLAGS   += -std=c11 $(OPT) $(WARNINGS) $(WERROR) $(HARDEN) -fvisibility=hidden -pthread -MMD -MP
+LIBS     := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lev -lm
+
+SOURCES  := $(filter-out core/main.c,$(wildcard core/*.c core/*/*.c))
+OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
+PIC      := $(SOURCES:%.c=$(BUILD)/pic/%.o)
+# The part that links without libev, Lua and libssl, which the unit tests prove by doing so.
+PURE     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard core/base/*.c core/wire/*.c) \
+              core/room/topic.c core/room/roster.c core/net/outq.c core/script/timers.c)
+UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
+SO       := libcharlua.so.$(SOVERSION)
+
+.PHONY: all help deps deps-test run test check unit e2e examples sanitize install uninstall clean format
+.DELETE_ON_ERROR:
+
+all: $(BUILD)/charlua $(BUILD)/libcharlua.a $(BUILD)/libcharlua.so ## build the program and the libraries
+
+help: ## list the targets
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+$(BUILD)/charlua: $(BUILD)/core/main.o $(BUILD)/libcharlua.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -pie $(LINKHARD) -o $@ $^ $(LIBS)
+
+$(BUILD)/libcharlua.a: $(OBJECTS)
+	rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/libcharlua.so: $(PIC)
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared $(LINKHARD) -Wl,-soname,$(SO) -Wl,--no-undefined -o $(BUILD)/$(SO) $^ $(LIBS)
+	ln -sf $(SO) $@
+
+$(BUILD)/%.o: %.c | tools
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/pic/%.o: %.c | tools
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -c -o $@ $<
+
+.PHONY: tools
+tools:
+	@pkg-config --exists $(PKGS) && test -f /usr/include/ev.h || \
+	  { echo 'Libraries are missing: "make deps" installs them (Debian 12).' >&2; exit 1; }
+
+# Asks apt for what is missing of $(1), and only then.
+define install
+	@missing=; for p in $(1); do \
+	  dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then echo "Installing:$$missing"; \
+	  if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
+	  $$sudo apt-get update -qq && \
+	  $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
+endef
+
+deps: ## install the libraries that the build needs
+	$(call install,$(LIB_PACKAGES))
+
+deps-test: deps ## install what the tests need beside them
+	$(call install,$(TEST_PACKAGES) libclang-rt-14-dev)
+	@node -e 'process.exit(parseInt(process.versions.node) < 18)' 2>/dev/null && command -v npm >/dev/null || \
+	  { $(MAKE) -s deps-node; }
+	@cd tests/e2e && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent --no-audit --no-fund; }
+
+.PHONY: deps-node
+deps-node:
+	$(call install,nodejs npm)
+
+run: deps ## install what is missing, build, and serve the default chat
+	@$(MAKE) -s $(BUILD)/charlua
+	$(BUILD)/charlua --watch $(ARGS)
+
+test: deps-test ## install what is missing, build, and run every test
+	@$(MAKE) -s -j2 all examples
+	@$(MAKE) -s check
+	@$(MAKE) -s unit
+	@$(MAKE) -s e2e
+	@$(MAKE) -s sanitize
+
+check: ## formatting, luacheck, layers, documents
+	tests/check.sh
+
+unit: $(UNIT) ## run the unit tests
+	@for t in $(UNIT); do echo "== $$t"; $$t || exit 1; done
+
+$(BUILD)/unit/%: tests/unit/%.c tests/unit/alloc.c $(PURE)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -Itests/unit -o $@ $^ -lcmocka -lcrypto -lz -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+
+e2e: $(BUILD)/charlua examples ## run the end-to-end tests
+	CHARLUA_BUILD=$(abspath $(BUILD)) node --test tests/e2e/*.test.mjs
+
+examples: $(EXAMPLES) ## build the examples
+
+$(BUILD)/examples/%: examples/%.c $(BUILD)/libcharlua.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(BUILD)/libcharlua.a $(LIBS)
+
+sanitize: ## the unit and end-to-end tests under ASan+UBSan and TSan
+	@$(MAKE) -s -j2 BUILD=$(BUILD)/asan SAN=address,undefined $(BUILD)/asan/charlua examples
+	@$(MAKE) -s BUILD=$(BUILD)/asan SAN=address,undefined unit
+	@$(MAKE) -s BUILD=$(BUILD)/asan SAN=address,undefined e2e
+	@$(MAKE) -s -j2 BUILD=$(BUILD)/tsan SAN=thread $(BUILD)/tsan/charlua examples
+	@$(MAKE) -s BUILD=$(BUILD)/tsan SAN=thread e2e
+
+$(BUILD)/charlua.pc: Makefile
+	@mkdir -p $(@D)
+	printf '%s\n' 'prefix=$(PREFIX)' 'Name: charlua' 'Description: WebSocket chat server with rules in Lua' \
+	  'Version: $(VERSION)' 'Requires.private: $(PKGS)' 'Libs: -L$${prefix}/lib -lcharlua' \
+	  'Libs.private: -lev -lm -pthread' 'Cflags: -I$${prefix}/include' >$@
+
+install: all $(BUILD)/charlua.pc ## install below PREFIX (default /usr/local), under DESTDIR
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib/pkgconfig include share/charlua/public)
+	install -m755 $(BUILD)/charlua $(DESTDIR)$(PREFIX)/bin/
+	install -m644 $(BUILD)/libcharlua.a $(BUILD)/$(SO) $(DESTDIR)$(PREFIX)/lib/
+	ln -sf $(SO) $(DESTDIR)$(PREFIX)/lib/libcharlua.so
+	install -m644 core/charlua.h $(DESTDIR)$(PREFIX)/include/
+	install -m644 $(BUILD)/charlua.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
+	install -m644 scripts/*.lua scripts/README.md $(DESTDIR)$(PREFIX)/share/charlua/
+	install -m644 scripts/public/* $(DESTDIR)$(PREFIX)/share/charlua/public/
+
+uninstall: ## remove what install put there
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/charlua lib/libcharlua.a lib/$(SO) lib/libcharlua.so include/charlua.h lib/pkgconfig/charlua.pc)
+	rm -rf $(DESTDIR)$(PREFIX)/share/charlua
+
+format: ## format the C sources
+	clang-format -i core/*.[ch] core/*/*.[ch] tests/unit/*.[ch] $(wildcard examples/*.c)
+
+clean: ## remove what was built
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

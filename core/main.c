@@ -1,0 +1,145 @@
+/* main: the program `charlua`: flags, signals, exit codes; everything else is behind charlua.h. */
+#include "charlua.h"
+
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { EXIT_USAGE = 2, OPTIONS_MAX = 64, OPTION_HELP = 1000, OPTION_VERSION };
+
+static struct charlua *server;
+
+static void on_signal(int number)
+{
+    if (number == SIGHUP)
+        charlua_reload(server);
+    else
+        charlua_stop(server);
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void print_help(void)
+{
+    size_t count;
+    const struct charlua_option *options = charlua_options(&count);
+    puts("Usage: charlua [serve] [OPTIONS] [SCRIPT]\n"
+         "\n"
+         "Serves a WebSocket chat whose rules are SCRIPT, a Lua file (default: the chat.lua that\n"
+         "came with charlua). Edit it, then send SIGHUP, or start with --watch: the new rules take\n"
+         "over and nobody is disconnected.\n");
+    for (size_t i = 0; i < count; i++) {
+        char left[64];
+        snprintf(left, sizeof left, "--%s%s%s", options[i].name, options[i].argument ? " " : "",
+                 options[i].argument ? options[i].argument : "");
+        printf("  %-28s %s\n", left, options[i].help);
+        if (options[i].preset)
+            printf("  %-28s (default: %s)\n", "", options[i].preset);
+    }
+    printf("  %-28s %s\n  %-28s %s\n", "--version", "print the version", "--help", "print this");
+}
+
+/* The rules that came with this program: scripts/chat.lua of its source tree, or share/charlua/chat.lua of its
+ * installation. Returns 0 with the path in `out`, or -1. */
+static int find_script(char out[PATH_MAX])
+{
+    static const char *const places[] = {"../scripts/chat.lua", "../share/charlua/chat.lua"};
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    char *slash = n > 0 ? (self[n] = 0, strrchr(self, '/')) : NULL;
+    for (size_t i = 0; slash && i < sizeof places / sizeof *places; i++) {
+        char path[PATH_MAX];
+        int len = snprintf(path, sizeof path, "%.*s/%s", (int)(slash - self), self, places[i]);
+        if (len > 0 && len < (int)sizeof path && realpath(path, out))
+            return 0;
+    }
+    return -1;
+}
+
+/* Hands every flag to the server. Returns -1 to go on, or the exit status to end with. */
+static int read_flags(int argc, char **argv)
+{
+    struct option table[OPTIONS_MAX] = {{0}};
+    size_t count;
+    const struct charlua_option *options = charlua_options(&count);
+    for (size_t i = 0; i < count; i++)
+        table[i] = (struct option){options[i].name,
+                                   options[i].argument ? required_argument : no_argument, NULL, (int)i};
+    table[count] = (struct option){"help", no_argument, NULL, OPTION_HELP};
+    table[count + 1] = (struct option){"version", no_argument, NULL, OPTION_VERSION};
+    for (int i; (i = getopt_long(argc, argv, "h", table, NULL)) != -1;) {
+        if (i == OPTION_HELP || i == 'h') {
+            print_help();
+            return EXIT_SUCCESS;
+        }
+        if (i == OPTION_VERSION) {
+            printf("charlua %s\n", charlua_version());
+            return EXIT_SUCCESS;
+        }
+        if (i < 0 || i >= (int)count) {
+            fputs("charlua: see charlua --help\n", stderr); /* getopt has said what is wrong */
+            return EXIT_USAGE;
+        }
+        if (charlua_set(server, options[i].name, optarg) < 0) {
+            fprintf(stderr, "charlua: %s; see charlua --help\n", charlua_error(server));
+            return EXIT_USAGE;
+        }
+    }
+    return -1;
+}
+
+/* The words behind the flags: [serve] [SCRIPT]. Returns like read_flags. */
+static int read_words(int argc, char **argv)
+{
+    if (optind < argc && strcmp(argv[optind], "serve") == 0)
+        optind++;
+    if (argc - optind > 1) {
+        fprintf(stderr, "charlua: one SCRIPT is enough, '%s' is too many; see charlua --help\n",
+                argv[optind + 1]);
+        return EXIT_USAGE;
+    }
+    if (optind < argc) {
+        if (access(argv[optind], R_OK) < 0) {
+            fprintf(stderr, "charlua: cannot read the script '%s'; say the path of a Lua file\n",
+                    argv[optind]);
+            return EXIT_FAILURE;
+        }
+        return charlua_set(server, "script", argv[optind]) < 0 ? EXIT_FAILURE : -1;
+    }
+    return -1;
+}
+
+int main(int argc, char **argv)
+{
+    server = charlua_new();
+    if (!server) {
+        fputs("charlua: out of memory or of file descriptors\n", stderr);
+        return EXIT_FAILURE;
+    }
+    char found[PATH_MAX];
+    if (find_script(found) == 0)
+        (void)charlua_set(server, "script", found);
+    int status = read_flags(argc, argv);
+    if (status < 0)
+        status = read_words(argc, argv);
+    if (status < 0) {
+        catch_signals();
+        status = charlua_run(server) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        if (status != EXIT_SUCCESS)
+            fprintf(stderr, "charlua: %s\n", charlua_error(server));
+    }
+    charlua_free(server);
+    return status;
+}

@@ -1,0 +1,108 @@
+--- chat.lua: the rules of the chat: login, say, user_list. Edit, save, and they change.
+-- The API is told in README.md beside this file; `make run` reloads whenever it is saved.
+local chat = require "charlua"
+
+local app = { api = 1, on = {} }
+
+local NAME_MAX, CONTENT_MAX = 64, 4096 -- characters
+local DEFAULT_ROOM = "lobby"
+
+--- The time as clients expect it: "2014-08-12 17:50:30", local.
+local function timestamp()
+  return os.date("%Y-%m-%d %H:%M:%S", math.floor(chat.now()))
+end
+
+--- Tells `client` what was wrong with its message.
+local function refuse(client, reason)
+  client:send(chat.object("type", "error", "error", reason))
+end
+
+--- `text` without white space around it if it is a string of 1 to `max` characters, else nil.
+local function trimmed(text, max)
+  if type(text) ~= "string" or #text > max * 4 + 64 then return nil end
+  local inner = text:match("^%s*(.-)%s*$")
+  local length = utf8.len(inner)
+  return length and length >= 1 and length <= max and inner or nil
+end
+
+--- The name that may be shown, HTML-escaped, or nil: 1 to 64 characters, none of them a control character.
+local function clean_name(name)
+  name = trimmed(name, NAME_MAX)
+  if not name or name:find("%c") or name:find("\u{0080}", 1, true) then return nil end
+  return chat.escape_html(name)
+end
+
+--- The text that may be shown, HTML-escaped, with line breaks as "<br />" and the newline, or nil.
+local function clean_content(content)
+  if type(content) ~= "string" or #content > CONTENT_MAX * 4 then return nil end
+  local length = utf8.len(content)
+  if not length or length < 1 or length > CONTENT_MAX then return nil end
+  return (chat.escape_html(content):gsub("\r?\n", "<br />%0"))
+end
+
+--- Sends `client` everybody who is in its room, in order of joining.
+local function send_user_list(client)
+  local list = {}
+  for _, member in ipairs(client.state.room:members()) do
+    list[#list + 1] = chat.object("uid", member.id, "name", member.state.name)
+  end
+  client:send(chat.object("type", "user_list", "user_list", list))
+end
+
+--- {"type":"login","name":...[,"room":...]}: joins, or renames who has joined already.
+function app.on.login(client, msg)
+  local state = client.state
+  local name = clean_name(msg.name)
+  if not name then return refuse(client, "bad_name") end
+  if not state.room then
+    local room = msg.room == nil and DEFAULT_ROOM or trimmed(msg.room, NAME_MAX)
+    if not room or #room > 128 then return refuse(client, "bad_room") end
+    if not client:join(room) then return refuse(client, "bad_room") end
+    state.room, state.name = chat.room(room), name
+    send_user_list(client)
+  end
+  state.name = name
+  state.room:send(chat.object("type", "login", "uid", client.id, "name", name, "time", timestamp()))
+end
+
+--- {"type":"say","to_uid":"all" or a uid,"content":...}: to the room, or to one member of it.
+function app.on.say(client, msg)
+  local room = client.state.room
+  if not room then return refuse(client, "not_logged_in") end
+  local content = clean_content(msg.content)
+  if not content then return refuse(client, "bad_content") end
+  local peer
+  if msg.to_uid ~= "all" then
+    peer = chat.client(msg.to_uid)
+    if not peer or peer.state.room ~= room then return refuse(client, "no_such_user") end
+  end
+  local say = chat.object("type", "say", "from_uid", client.id, "to_uid", peer and peer.id or "all",
+    "content", content, "time", timestamp())
+  if not peer then return room:send(say) end
+  peer:send(say)
+  if peer ~= client then client:send(say) end
+end
+
+--- {"type":"user_list"}: to the asker.
+function app.on.user_list(client)
+  if not client.state.room then return refuse(client, "not_logged_in") end
+  send_user_list(client)
+end
+
+--- Tells the room that one of its members has left.
+function app.on_close(client)
+  local room = client.state.room
+  if not room then return end
+  client:leave(room)
+  room:send(chat.object("type", "logout", "uid", client.id, "time", timestamp()))
+end
+
+--- Runs in a scratch state before these rules replace older ones; an error here keeps the old ones.
+function app.selftest()
+  assert(clean_name("  mynick ") == "mynick")
+  assert(clean_name("") == nil and clean_name("a\nb") == nil and clean_name(("x"):rep(65)) == nil)
+  assert(clean_content("hi,  all !") == "hi,  all !")
+  assert(clean_content("a\n<b>") == "a<br />\n&lt;b&gt;")
+end
+
+return app
