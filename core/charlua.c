@@ -41,7 +41,8 @@ static void write_stderr(const char *level, const char *line)
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
     strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &utc);
-    int n = snprintf(text, sizeof text, "%s.%03ldZ %-5s %s\n", stamp, now.tv_nsec / 1000000, level, line);
+    int n = snprintf(text, sizeof text, "%s.%03ldZ %-5s %s\n", stamp,
+                     now.tv_nsec / 1000000, level, line);
     if (n > 0 && write(STDERR_FILENO, text, (size_t)n) < 0)
         return; /* nobody is left to tell */
 }
@@ -97,7 +98,8 @@ int charlua_register(struct charlua *server, const char *name,
                  NATIVES_MAX);
         return -1;
     }
-    server->natives[server->native_count++] = (struct host_native){name, function, context};
+    server->natives[server->native_count++] =
+        (struct host_native){name, function, context};
     return 0;
 }
 

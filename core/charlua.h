@@ -5,7 +5,8 @@
  *     charlua_set(server, "script", "chat.lua");
  *     if (charlua_run(server) < 0) puts(charlua_error(server));
  *     charlua_free(server);
- * charlua_run blocks; stop, reload, post and stats may be called from any other thread meanwhile. */
+ * charlua_run blocks; stop, reload, post and stats may be called from any other thread
+ * meanwhile. */
 #ifndef CHARLUA_H
 #define CHARLUA_H
 
@@ -24,14 +25,15 @@ struct lua_State;
 /* "MAJOR.MINOR.PATCH" of the library. */
 CHARLUA_API const char *charlua_version(void);
 
-/* A server that is not running yet, with every option at its default. NULL when memory is out. */
+/* A server that is not running yet, with every option at its default. NULL when memory is
+ * out. */
 CHARLUA_API struct charlua *charlua_new(void);
 
 /* Frees a server that does not run. NULL is allowed. */
 CHARLUA_API void charlua_free(struct charlua *server);
 
-/* What an option is called (without dashes), what its value stands for (NULL: a flag), its default
- * (NULL: none) and one sentence of help. */
+/* What an option is called (without dashes), what its value stands for (NULL: a flag),
+ * its default (NULL: none) and one sentence of help. */
 struct charlua_option {
     const char *name, *argument, *preset, *help;
 };
@@ -39,39 +41,43 @@ struct charlua_option {
 /* All options, *count of them, in the order of the help. */
 CHARLUA_API const struct charlua_option *charlua_options(size_t *count);
 
-/* Sets an option before the start; "listen" and "set" may be given several times, "script" is the path of
- * the rules. Returns 0, or -1: charlua_error says what is wrong. */
+/* Sets an option before the start; "listen" and "set" may be given several times,
+ * "script" is the path of the rules. Returns 0, or -1: charlua_error says what is wrong.
+ */
 CHARLUA_API int charlua_set(struct charlua *server, const char *name, const char *value);
 
-/* Makes a C function available to the scripts as chat.native.NAME, before the start. It is a lua_CFunction;
- * `context` is its upvalue 1, a light userdata. It runs on the host's thread. Returns 0 or -1. */
+/* Makes a C function available to the scripts as chat.native.NAME, before the start. It
+ * is a lua_CFunction; `context` is its upvalue 1, a light userdata. It runs on the host's
+ * thread. Returns 0 or -1. */
 CHARLUA_API int charlua_register(struct charlua *server, const char *name,
                                  int (*function)(struct lua_State *), void *context);
 
-/* Sends log lines to `sink` instead of standard error, before the start; level is "error", "warn", "info" or
- * "debug". `sink` is called from several threads. */
+/* Sends log lines to `sink` instead of standard error, before the start; level is
+ * "error", "warn", "info" or "debug". `sink` is called from several threads. */
 CHARLUA_API void charlua_on_log(struct charlua *server,
-                                void (*sink)(void *context, const char *level, const char *line),
+                                void (*sink)(void *context, const char *level,
+                                             const char *line),
                                 void *context);
 
 /* Calls `ready` on the server's thread once it is listening, before the start. */
 CHARLUA_API void charlua_on_ready(struct charlua *server, void (*ready)(void *context),
                                   void *context);
 
-/* Loads the script, listens and serves until charlua_stop. Returns 0 after an orderly end, -1 if it could not
- * start: charlua_error says why. Blocks; once for each server. */
+/* Loads the script, listens and serves until charlua_stop. Returns 0 after an orderly
+ * end, -1 if it could not start: charlua_error says why. Blocks; once for each server. */
 CHARLUA_API int charlua_run(struct charlua *server);
 
-/* Drains and ends: no new connections, Close 1001 to everyone, on_close for each, at most 5 seconds. Any
- * thread, and signal handlers too. */
+/* Drains and ends: no new connections, Close 1001 to everyone, on_close for each, at most
+ * 5 seconds. Any thread, and signal handlers too. */
 CHARLUA_API void charlua_stop(struct charlua *server);
 
 /* Loads the rules again, as SIGHUP does. Any thread, and signal handlers too. */
 CHARLUA_API void charlua_reload(struct charlua *server);
 
-/* Sends `json` (a NUL-terminated JSON text in UTF-8) to all members of a room, in order with what scripts
- * send; nobody in it: nothing happens. Any thread, while the server runs. Returns 0, or -1 when it does not run, the
- * text is not UTF-8 or is too large, or memory is out. */
+/* Sends `json` (a NUL-terminated JSON text in UTF-8) to all members of a room, in order
+ * with what scripts send; nobody in it: nothing happens. Any thread, while the server
+ * runs. Returns 0, or -1 when it does not run, the text is not UTF-8 or is too large, or
+ * memory is out. */
 CHARLUA_API int charlua_post(struct charlua *server, const char *room, const char *json);
 
 /* Counters since the start; `connections` is the number that are open now. */
@@ -84,8 +90,8 @@ struct charlua_stats {
 /* Any thread. */
 CHARLUA_API void charlua_get_stats(struct charlua *server, struct charlua_stats *stats);
 
-/* The port of the `i`th --listen, as it really is; 0 for a unix socket or an `i` that is not there. From
- * charlua_on_ready on, while the server runs. */
+/* The port of the `i`th --listen, as it really is; 0 for a unix socket or an `i` that is
+ * not there. From charlua_on_ready on, while the server runs. */
 CHARLUA_API int charlua_port(const struct charlua *server, size_t i);
 
 /* What the last call that returned -1 failed for: a sentence. Never NULL. */

@@ -26,14 +26,20 @@ static const struct charlua_option options[] = {
     {"watch", NULL, NULL, "reload the rules when the script or a module of it is saved"},
     {"set", "KEY=VALUE", NULL, "a value for the script, in chat.options; repeatable"},
     {"log-level", "LEVEL", "info", "error, warn, info or debug"},
-    {"max-message", "BYTES", "1048576", "largest message from a client; beyond it: close 1009"},
+    {"max-message", "BYTES", "1048576",
+     "largest message from a client; beyond it: close 1009"},
     {"max-fragments", "N", "16384", "most frames in one message; beyond it: close 1008"},
     {"max-head", "BYTES", "16384", "largest head of a request; beyond it: 431"},
     {"max-fields", "N", "100", "most fields in a request's head; beyond it: 431"},
-    {"max-queue", "BYTES", "1048576", "most that may wait for one client; beyond it: see slow"},
-    {"slow", "POLICY", "close", "a client whose queue is full: close (1013) or drop the message"},
+    {"max-queue", "BYTES", "1048576",
+     "most that may wait for one client; beyond it: see slow"},
+    {"slow", "POLICY", "close",
+     "a client whose queue is full: close (1013) or drop the message"},
     {"max-rooms", "N", "100000", "most rooms in all; beyond it join says no"},
     {"max-client-rooms", "N", "64", "most rooms of one client; beyond it join says no"},
+    {"deflate-min", "BYTES", "256",
+     "smallest message that is compressed (permessage-deflate)"},
+    {"no-deflate", NULL, NULL, "never compress"},
     {"head-time", "SECONDS", "10", "time for a request's head to arrive"},
     {"ping-interval", "SECONDS", "30", "time between our pings"},
     {"ping-timeout", "SECONDS", "20", "time for a sign of life after a ping"},
@@ -56,12 +62,14 @@ static const struct {
     {"max-queue", offsetof(struct config, max_queue), 1 * MIB, 1 * KIB, 1024 * MIB},
     {"max-rooms", offsetof(struct config, max_rooms), 100000, 1, 100000000},
     {"max-client-rooms", offsetof(struct config, max_client_rooms), 64, 1, 10000},
+    {"deflate-min", offsetof(struct config, deflate_min), 256, 1, 1024 * MIB},
     {"head-time", offsetof(struct config, head_time), 10, 1, 3600},
     {"ping-interval", offsetof(struct config, ping_interval), 30, 1, 86400},
     {"ping-timeout", offsetof(struct config, ping_timeout), 20, 1, 86400},
     {"close-time", offsetof(struct config, close_time), 3, 1, 60},
     {"handler-time", offsetof(struct config, handler_time), 50, 1, 60000},
-    {"script-memory", offsetof(struct config, script_memory), 256 * MIB, 1 * MIB, 65536 * MIB},
+    {"script-memory", offsetof(struct config, script_memory), 256 * MIB, 1 * MIB,
+     65536 * MIB},
 };
 
 const struct charlua_option *config_options(size_t *count)
@@ -95,18 +103,20 @@ void config_deinit(struct config *c)
     *c = (struct config){0};
 }
 
-static int set_number(struct config *c, size_t i, const char *value, char *error, size_t size)
+static int set_number(struct config *c, size_t i, const char *value, char *error,
+                      size_t size)
 {
     char *end;
     errno = 0;
     long long n = strtoll(value, &end, 10);
-    bool bytes = strstr("max-message max-head max-queue script-memory", numbers[i].name) != NULL;
+    bool bytes = strstr("max-message max-head max-queue deflate-min script-memory",
+                        numbers[i].name) != NULL;
     if (bytes && end != value && (*end == 'k' || *end == 'm') && !end[1] && n < 1 << 30)
         n *= *end++ == 'k' ? KIB : MIB;
     if (end == value || *end || errno || n < numbers[i].min || n > numbers[i].max) {
-        snprintf(error, size, "--%s '%s': say a whole number from %lld to %lld%s", numbers[i].name,
-                 value, (long long)numbers[i].min, (long long)numbers[i].max,
-                 bytes ? ", or with k or m behind it" : "");
+        snprintf(error, size, "--%s '%s': say a whole number from %lld to %lld%s",
+                 numbers[i].name, value, (long long)numbers[i].min,
+                 (long long)numbers[i].max, bytes ? ", or with k or m behind it" : "");
         return -1;
     }
     *number_at(c, i) = n;
@@ -130,7 +140,8 @@ static int add_listen(struct config *c, const char *value, char *error, size_t s
     if (listener_check(value, error, size) < 0)
         return -1;
     if (c->listen_count == CONFIG_LISTEN_MAX) {
-        snprintf(error, size, "--listen %s: %d addresses are the most", value, CONFIG_LISTEN_MAX);
+        snprintf(error, size, "--listen %s: %d addresses are the most", value,
+                 CONFIG_LISTEN_MAX);
         return -1;
     }
     if (set_text(&c->listen[c->listen_count], value, error, size) < 0)
@@ -186,10 +197,11 @@ static int set_slow(struct config *c, const char *value, char *error, size_t siz
     return 0;
 }
 
-int config_set(struct config *c, const char *name, const char *value, char *error, size_t size)
+int config_set(struct config *c, const char *name, const char *value, char *error,
+               size_t size)
 {
-    if (strcmp(name, "watch") == 0) {
-        c->watch = true;
+    if (strcmp(name, "watch") == 0 || strcmp(name, "no-deflate") == 0) {
+        *(*name == 'w' ? &c->watch : &c->no_deflate) = true;
         return 0;
     }
     for (size_t i = 0; i < COUNT_OF(options); i++) {
@@ -224,7 +236,8 @@ int config_finish(struct config *c, char *error, size_t size)
         return -1;
     }
     if (c->ping_timeout >= c->ping_interval) {
-        snprintf(error, size, "--ping-timeout %lld has to be less than --ping-interval %lld",
+        snprintf(error, size,
+                 "--ping-timeout %lld has to be less than --ping-interval %lld",
                  (long long)c->ping_timeout, (long long)c->ping_interval);
         return -1;
     }
@@ -233,7 +246,9 @@ int config_finish(struct config *c, char *error, size_t size)
         return -1;
     if (c->threads < 0) {
         long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-        c->threads = cpus < 4 ? 0 : cpus > CONFIG_THREADS_MAX ? CONFIG_THREADS_MAX : cpus - 1;
+        c->threads = cpus < 4                    ? 0
+                     : cpus > CONFIG_THREADS_MAX ? CONFIG_THREADS_MAX
+                                                 : cpus - 1;
     }
     return 0;
 }

@@ -1,7 +1,6 @@
-/* config: options by name to one struct; an unknown or unusable one is an error with a sentence.
- * Does not know: argv, environment, files; main.c and embedding programs hand it pairs.
- * Thread: any, before the start.
- * Owner: the server, which embeds it. */
+/* config: options by name to one struct; an unknown or unusable one is an error with a
+ * sentence. Does not know: argv, environment, files; main.c and embedding programs hand
+ * it pairs. Thread: any, before the start. Owner: the server, which embeds it. */
 #ifndef CHARLUA_CONFIG_H
 #define CHARLUA_CONFIG_H
 
@@ -28,10 +27,13 @@ struct config {
     char *page;      /* NULL: "public" beside the script */
     int64_t threads; /* -1: by the number of CPUs */
     bool watch;
+    bool no_deflate;
     bool drop_when_slow;
     enum log_level log_level;
-    int64_t max_message, max_fragments, max_head, max_fields, max_queue, max_rooms, max_client_rooms;
+    int64_t max_message, max_fragments, max_head, max_fields, max_queue, max_rooms,
+        max_client_rooms;
     int64_t head_time, ping_interval, ping_timeout, close_time; /* seconds */
+    int64_t deflate_min;                                        /* bytes */
     int64_t handler_time;                                       /* milliseconds */
     int64_t script_memory;                                      /* bytes */
 };
@@ -39,11 +41,14 @@ struct config {
 void config_init(struct config *c);
 void config_deinit(struct config *c);
 
-/* Sets option `name` (without dashes) to `value`; a flag's value may be NULL. Returns 0, or -1 with what is
- * wrong and what to say instead in `error`; then nothing has changed. */
-int config_set(struct config *c, const char *name, const char *value, char *error, size_t size);
+/* Sets option `name` (without dashes) to `value`; a flag's value may be NULL. Returns 0,
+ * or -1 with what is wrong and what to say instead in `error`; then nothing has changed.
+ */
+int config_set(struct config *c, const char *name, const char *value, char *error,
+               size_t size);
 
-/* Fills in what was not said and checks what only makes sense together. Returns 0 or -1 like config_set. */
+/* Fills in what was not said and checks what only makes sense together. Returns 0 or -1
+ * like config_set. */
 int config_finish(struct config *c, char *error, size_t size);
 
 /* All options, in the order of the help. */

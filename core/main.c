@@ -1,4 +1,5 @@
-/* main: the program `charlua`: flags, signals, exit codes; everything else is behind charlua.h. */
+/* main: the program `charlua`: flags, signals, exit codes; everything else is behind
+ * charlua.h. */
 #include "charlua.h"
 
 #include <getopt.h>
@@ -37,31 +38,37 @@ static void print_help(void)
     const struct charlua_option *options = charlua_options(&count);
     puts("Usage: charlua [serve] [OPTIONS] [SCRIPT]\n"
          "\n"
-         "Serves a WebSocket chat whose rules are SCRIPT, a Lua file (default: the chat.lua that\n"
-         "came with charlua). Edit it, then send SIGHUP, or start with --watch: the new rules take\n"
+         "Serves a WebSocket chat whose rules are SCRIPT, a Lua file (default: the "
+         "chat.lua that\n"
+         "came with charlua). Edit it, then send SIGHUP, or start with --watch: the new "
+         "rules take\n"
          "over and nobody is disconnected.\n");
     for (size_t i = 0; i < count; i++) {
         char left[64];
-        snprintf(left, sizeof left, "--%s%s%s", options[i].name, options[i].argument ? " " : "",
+        snprintf(left, sizeof left, "--%s%s%s", options[i].name,
+                 options[i].argument ? " " : "",
                  options[i].argument ? options[i].argument : "");
         printf("  %-28s %s\n", left, options[i].help);
         if (options[i].preset)
             printf("  %-28s (default: %s)\n", "", options[i].preset);
     }
-    printf("  %-28s %s\n  %-28s %s\n", "--version", "print the version", "--help", "print this");
+    printf("  %-28s %s\n  %-28s %s\n", "--version", "print the version", "--help",
+           "print this");
 }
 
-/* The rules that came with this program: scripts/chat.lua of its source tree, or share/charlua/chat.lua of its
- * installation. Returns 0 with the path in `out`, or -1. */
+/* The rules that came with this program: scripts/chat.lua of its source tree, or
+ * share/charlua/chat.lua of its installation. Returns 0 with the path in `out`, or -1. */
 static int find_script(char out[PATH_MAX])
 {
-    static const char *const places[] = {"../scripts/chat.lua", "../share/charlua/chat.lua"};
+    static const char *const places[] = {"../scripts/chat.lua",
+                                         "../share/charlua/chat.lua"};
     char self[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     char *slash = n > 0 ? (self[n] = 0, strrchr(self, '/')) : NULL;
     for (size_t i = 0; slash && i < sizeof places / sizeof *places; i++) {
         char path[PATH_MAX];
-        int len = snprintf(path, sizeof path, "%.*s/%s", (int)(slash - self), self, places[i]);
+        int len =
+            snprintf(path, sizeof path, "%.*s/%s", (int)(slash - self), self, places[i]);
         if (len > 0 && len < (int)sizeof path && realpath(path, out))
             return 0;
     }
@@ -76,7 +83,8 @@ static int read_flags(int argc, char **argv)
     const struct charlua_option *options = charlua_options(&count);
     for (size_t i = 0; i < count; i++)
         table[i] = (struct option){options[i].name,
-                                   options[i].argument ? required_argument : no_argument, NULL, (int)i};
+                                   options[i].argument ? required_argument : no_argument,
+                                   NULL, (int)i};
     table[count] = (struct option){"help", no_argument, NULL, OPTION_HELP};
     table[count + 1] = (struct option){"version", no_argument, NULL, OPTION_VERSION};
     for (int i; (i = getopt_long(argc, argv, "h", table, NULL)) != -1;) {
@@ -89,7 +97,8 @@ static int read_flags(int argc, char **argv)
             return EXIT_SUCCESS;
         }
         if (i < 0 || i >= (int)count) {
-            fputs("charlua: see charlua --help\n", stderr); /* getopt has said what is wrong */
+            fputs("charlua: see charlua --help\n",
+                  stderr); /* getopt has said what is wrong */
             return EXIT_USAGE;
         }
         if (charlua_set(server, options[i].name, optarg) < 0) {
@@ -106,13 +115,15 @@ static int read_words(int argc, char **argv)
     if (optind < argc && strcmp(argv[optind], "serve") == 0)
         optind++;
     if (argc - optind > 1) {
-        fprintf(stderr, "charlua: one SCRIPT is enough, '%s' is too many; see charlua --help\n",
+        fprintf(stderr,
+                "charlua: one SCRIPT is enough, '%s' is too many; see charlua --help\n",
                 argv[optind + 1]);
         return EXIT_USAGE;
     }
     if (optind < argc) {
         if (access(argv[optind], R_OK) < 0) {
-            fprintf(stderr, "charlua: cannot read the script '%s'; say the path of a Lua file\n",
+            fprintf(stderr,
+                    "charlua: cannot read the script '%s'; say the path of a Lua file\n",
                     argv[optind]);
             return EXIT_FAILURE;
         }

@@ -1,6 +1,6 @@
-/* server: --threads 0 makes one place with a shard and the host on it; --threads N makes a place for each of
- * N shards and one for the host, while the caller's own thread accepts. There is one code path: a place runs
- * the turns of whoever is on it. */
+/* server: --threads 0 makes one place with a shard and the host on it; --threads N makes
+ * a place for each of N shards and one for the host, while the caller's own thread
+ * accepts. There is one code path: a place runs the turns of whoever is on it. */
 #include "server.h"
 
 #include "net/listen.h"
@@ -18,11 +18,13 @@
 #define INBOX_BYTES (4UL * 1024 * 1024)
 
 enum {
-    ROUNDS_A_TURN = 16,  /* of shard and host on one loop before sockets are looked at again */
+    ROUNDS_A_TURN =
+        16, /* of shard and host on one loop before sockets are looked at again */
     ACCEPTS_A_TURN = 64, /* of one listener */
 };
 
-static const double DRAIN_SECONDS = 3.5, END_SECONDS = 4.5, WATCH_SECONDS = 0.2, NO_FDS_SECONDS = 1;
+static const double DRAIN_SECONDS = 3.5, END_SECONDS = 4.5, WATCH_SECONDS = 0.2,
+                    NO_FDS_SECONDS = 1;
 
 /* A loop, the thread that runs it, and the actors on it. */
 struct place {
@@ -70,7 +72,8 @@ struct server {
     unsigned stops_seen;
 };
 
-/* The place that this thread runs. Its own turn comes before it blocks: it needs no waking. */
+/* The place that this thread runs. Its own turn comes before it blocks: it needs no
+ * waking. */
 static _Thread_local struct place *here;
 
 /* --- places -------------------------------------------------------------- */
@@ -112,7 +115,8 @@ static void set_due(struct place *p)
     ev_timer_start(p->loop, &p->due);
 }
 
-/* Shard and host on one loop pass mail to and fro until none is left, or it is the sockets' turn. */
+/* Shard and host on one loop pass mail to and fro until none is left, or it is the
+ * sockets' turn. */
 static void run_both(struct place *p)
 {
     shard_turn(p->shard);
@@ -132,7 +136,8 @@ static void run_turn(struct place *p)
     else if (p->shard)
         shard_turn(p->shard);
     else if (p->host)
-        (void)host_turn(p->host, ev_now(p->loop)); /* what is left waits for shard_drained */
+        (void)host_turn(p->host,
+                        ev_now(p->loop)); /* what is left waits for shard_drained */
     if (p->host) {
         set_due(p);
         if (host_is_drained(p->host) && !atomic_exchange(&p->server->drained, true))
@@ -214,8 +219,10 @@ static void on_pause_end(struct ev_loop *loop, ev_timer *w, int revents)
 
 static void pause_accepting(struct server *s)
 {
-    log_warn(s->log, "accepting paused: out of file descriptors or memory; raise the limit (ulimit -n) "
-                     "seconds=%.0f",
+    log_warn(s->log,
+             "accepting paused: out of file descriptors or memory; raise the limit "
+             "(ulimit -n) "
+             "seconds=%.0f",
              NO_FDS_SECONDS);
     watch_listeners(s, false);
     ev_timer_stop(s->main.loop, &s->pause);
@@ -245,7 +252,8 @@ static void on_accept(struct ev_loop *loop, ev_io *w, int revents)
         (void)mailbox_post(&s->inboxes[i], &s->accepted[i]);
 }
 
-static int open_listeners(struct server *s, const struct config *c, char *error, size_t size)
+static int open_listeners(struct server *s, const struct config *c, char *error,
+                          size_t size)
 {
     for (size_t i = 0; i < c->listen_count; i++) {
         struct accepting *a = &s->accepting[i];
@@ -368,7 +376,8 @@ static int build_places(struct server *s, int64_t threads)
     s->host_place = threads == 0 ? &s->main : &s->places[0];
     mailbox_init(&s->host_inbox, INBOX_BYTES, wake_place, host_drained, s->host_place);
     for (uint32_t i = 0; i < s->shard_count; i++)
-        mailbox_init(&s->inboxes[i], INBOX_BYTES, wake_place, shard_drained, shard_place(s, i));
+        mailbox_init(&s->inboxes[i], INBOX_BYTES, wake_place, shard_drained,
+                     shard_place(s, i));
     s->has_inboxes = true;
     return 0;
 }
@@ -386,6 +395,8 @@ static int build_shard(struct server *s, const struct config *c, uint32_t index)
         .page = s->page,
         .http = {(size_t)c->max_head, (size_t)c->max_fields},
         .session = {(size_t)c->max_message, (uint32_t)c->max_fragments},
+        .deflate = !c->no_deflate,
+        .deflate_min = (size_t)c->deflate_min,
         .queue_max = (size_t)c->max_queue,
         .drop_when_slow = c->drop_when_slow,
         .wait = {[CONN_WAIT_HEAD] = (double)c->head_time,
@@ -435,7 +446,8 @@ static int open_page(struct server *s, const struct config *c, char *error, size
     return -1;
 }
 
-static int build(struct server *s, const struct server_setup *setup, char *error, size_t size)
+static int build(struct server *s, const struct server_setup *setup, char *error,
+                 size_t size)
 {
     const struct config *c = setup->config;
     s->log = setup->log;
@@ -447,7 +459,8 @@ static int build(struct server *s, const struct server_setup *setup, char *error
         if (build_shard(s, c, i) < 0)
             goto no_memory;
     if (host_load(s->host) < 0) {
-        snprintf(error, size, "%s could not be loaded; the line above says why", c->script);
+        snprintf(error, size, "%s could not be loaded; the line above says why",
+                 c->script);
         return -1;
     }
     return 0;
@@ -521,13 +534,14 @@ static void announce(struct server *s, const struct server_setup *setup)
 {
     for (size_t i = 0; i < s->listener_count; i++)
         log_info(s->log, "listening addr=%s", s->accepting[i].listener.where);
-    log_info(s->log, "server ready threads=%lld version=%s", (long long)setup->config->threads,
-             setup->version);
+    log_info(s->log, "server ready threads=%lld version=%s",
+             (long long)setup->config->threads, setup->version);
     if (setup->ready)
         setup->ready(setup->ctx);
 }
 
-int server_run(struct server *s, const struct server_setup *setup, char *error, size_t size)
+int server_run(struct server *s, const struct server_setup *setup, char *error,
+               size_t size)
 {
     int result = build(s, setup, error, size);
     if (result == 0)

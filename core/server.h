@@ -1,7 +1,6 @@
-/* server: builds the actors, places them on loops and threads, starts, drains and stops them.
- * Does not know: argv, signals, what the actors do.
- * Thread: run on the caller's; stop, reload, post and stats from any.
- * Owner: charlua.c. */
+/* server: builds the actors, places them on loops and threads, starts, drains and stops
+ * them. Does not know: argv, signals, what the actors do. Thread: run on the caller's;
+ * stop, reload, post and stats from any. Owner: charlua.c. */
 #ifndef CHARLUA_SERVER_H
 #define CHARLUA_SERVER_H
 
@@ -26,7 +25,8 @@ struct server *server_new(void);
 void server_free(struct server *s);
 
 /* Serves until server_stop. Returns 0, or -1 with a sentence in `error`. */
-int server_run(struct server *s, const struct server_setup *setup, char *error, size_t size);
+int server_run(struct server *s, const struct server_setup *setup, char *error,
+               size_t size);
 
 /* Safe in signal handlers. The second stop does not wait for anyone. */
 void server_stop(struct server *s);

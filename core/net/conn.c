@@ -7,6 +7,7 @@
 #include "net/page.h"
 #include "wire/answer.h"
 #include "wire/close.h"
+#include "wire/utf8.h"
 #include "wire/upgrade.h"
 
 #include <stdlib.h>
@@ -42,7 +43,9 @@ struct conn {
     bool over; /* no more messages, either way */
     bool paused;
     bool keep_alive;
-    bool unanswered; /* nothing has come since our ping */
+    uint8_t
+        deflate_bits; /* the peer's window for permessage-deflate; 0: not negotiated */
+    bool unanswered;  /* nothing has come since our ping */
 };
 
 static void wait_for(struct conn *c, enum conn_wait wait)
@@ -150,12 +153,15 @@ static void upgrade(struct conn *c, const struct http_head *head, struct bytes h
                                        : NULL);
         return;
     }
-    size_t n = upgrade_write(response, sizeof response, accept, NULL, NULL);
+    char extensions[DEFLATE_RESPONSE_SIZE];
+    c->deflate_bits = c->env->deflate ? (uint8_t)deflate_negotiate(head, extensions) : 0;
+    size_t n = upgrade_write(response, sizeof response, accept, NULL,
+                             c->deflate_bits ? extensions : NULL);
     if (c->env->on_open(c->owner, c, head_bytes) < 0) {
         refuse(c, 503, "out of memory, try again later", "Retry-After: 5\r\n");
         return;
     }
-    session_init(&c->session);
+    session_init(&c->session, c->deflate_bits > 0);
     c->upgraded = true;
     c->state = CONN_OPEN;
     wait_for(c, CONN_WAIT_PING);
@@ -263,6 +269,29 @@ static void pong(struct conn *c, struct bytes data)
     frame_unref(f);
 }
 
+/* Inflates a compressed message in *out. False: the connection failed. */
+static bool inflate_message(struct conn *c, struct session_out *out)
+{
+    int code =
+        deflate_inflate(c->env->deflate, out->data, c->env->session.message, &out->data);
+    if (code == 0 && !out->binary && !utf8_is_valid(out->data))
+        code = WS_CLOSE_BAD_DATA;
+    if (code)
+        fail(c, (uint16_t)code,
+             code == WS_CLOSE_TOO_BIG ? "the message is too big"
+                                      : "bad compressed message");
+    return code == 0;
+}
+
+static void take_message(struct conn *c, struct session_out *out)
+{
+    if (out->compressed && !inflate_message(c, out))
+        return;
+    stats_add(&c->env->stats->messages_in, 1);
+    if (c->env->on_message(c->owner, c, out->data, out->binary) < 0)
+        fail(c, WS_CLOSE_INTERNAL, "out of memory");
+}
+
 /* Handles what came on an upgraded connection; `at` is unmasked in place. */
 static void decode(struct conn *c, uint8_t *at, size_t len)
 {
@@ -273,11 +302,8 @@ static void decode(struct conn *c, uint8_t *at, size_t len)
         case SESSION_MORE:
             return;
         case SESSION_MESSAGE:
-            if (c->state != CONN_OPEN)
-                break; /* after our Close we only wait for the peer's */
-            stats_add(&c->env->stats->messages_in, 1);
-            if (c->env->on_message(c->owner, c, out.data, out.binary) < 0)
-                fail(c, WS_CLOSE_INTERNAL, "out of memory");
+            if (c->state == CONN_OPEN) /* after our Close we only wait for the peer's */
+                take_message(c, &out);
             break;
         case SESSION_PING:
             if (c->state == CONN_OPEN)
@@ -299,6 +325,8 @@ enum send_result conn_send(struct conn *c, struct frame *f)
 {
     if (c->state != CONN_OPEN)
         return SEND_GONE;
+    if (c->deflate_bits)
+        f = deflate_frame(c->env->deflate, f, c->deflate_bits);
     if (c->out.bytes + frame_bytes(f).len > c->env->queue_max)
         return SEND_FULL;
     if (outq_push(&c->out, f) < 0) {

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "net/stream.h"
+#include "wire/deflate.h"
 #include "wire/frame.h"
 #include "wire/http.h"
 #include "wire/session.h"
@@ -23,8 +24,9 @@ struct conn_env {
     size_t queue_max; /* bytes that may wait for one peer */
     const struct page *page;
     struct stats *stats;
-    struct frame *ping; /* the one that every peer gets */
-    bool is_draining;   /* 503 to whatever is asked */
+    struct deflate *deflate; /* NULL: permessage-deflate is not negotiated */
+    struct frame *ping;      /* the one that every peer gets */
+    bool is_draining;        /* 503 to whatever is asked */
     /* The peer was upgraded; `head` is its request. Returns 0, or -1 when it can't be
      * taken. */
     int (*on_open)(void *owner, struct conn *, struct bytes head);

@@ -480,7 +480,9 @@ struct shard *shard_new(const struct shard_setup *setup)
         .on_open = on_open,
         .on_message = on_message,
     };
-    if (!s->env.ping) {
+    s->env.deflate = setup->deflate ? deflate_new(setup->deflate_min) : NULL;
+    if (!s->env.ping || (setup->deflate && !s->env.deflate)) {
+        frame_unref(s->env.ping);
         free(s);
         return NULL;
     }
@@ -519,6 +521,7 @@ void shard_free(struct shard *s)
     buf_deinit(&s->mail.buf);
     buf_deinit(&s->up.buf);
     frame_unref(s->env.ping);
+    deflate_free(s->env.deflate);
     free(s->slots);
     free(s);
 }

@@ -23,6 +23,8 @@ struct shard_setup {
     const struct page *page;
     struct http_limits http;
     struct session_limits session;
+    bool deflate;                 /* permessage-deflate is offered to */
+    size_t deflate_min;           /* bytes of payload from which it is used */
     size_t queue_max;             /* bytes that may wait for one peer */
     bool drop_when_slow;          /* else: close with 1013 */
     double wait[CONN_WAIT_KINDS]; /* seconds */

@@ -86,7 +86,8 @@ static int add_timer(lua_State *L, double seconds, double period)
     struct host *h = host_of(L);
     luaL_argcheck(L, seconds >= 0 && seconds <= 1e9, 1, "seconds are 0 to 1e9");
     if (lua_type(L, 2) != LUA_TSTRING)
-        luaL_argcheck(L, lua_isfunction(L, 2), 2, "a function or the name of one in app.timers");
+        luaL_argcheck(L, lua_isfunction(L, 2), 2,
+                      "a function or the name of one in app.timers");
     if (h->timers.count >= TIMERS_MAX)
         return luaL_error(L, "too many timers (%d)", TIMERS_MAX);
     int n = lua_gettop(L) - 1;
@@ -157,16 +158,20 @@ static int sleep(lua_State *L)
     double seconds = luaL_checknumber(L, 1);
     luaL_argcheck(L, seconds >= 0 && seconds <= 1e9, 1, "seconds are 0 to 1e9");
     if (!h->current || h->current->co != L)
-        return luaL_error(L, "chat.sleep works in a handler only, not at load or in a coroutine of yours");
+        return luaL_error(
+            L,
+            "chat.sleep works in a handler only, not at load or in a coroutine of yours");
     if (!lua_isyieldable(L))
-        return luaL_error(L, "chat.sleep can't wait here: a C function (like table.sort) is calling");
+        return luaL_error(
+            L, "chat.sleep can't wait here: a C function (like table.sort) is calling");
     h->current->sleep = timers_add(&h->timers, h->now + seconds, 0, h->current);
     if (!h->current->sleep)
         return luaL_error(L, "not enough memory");
     return lua_yield(L, 0);
 }
 
-/* chat.log([level,] ...): level is "error", "warn", "info" (if none is said) or "debug" */
+/* chat.log([level,] ...): level is "error", "warn", "info" (if none is said) or "debug"
+ */
 static int write_log(lua_State *L)
 {
     static const char *const levels[] = {"error", "warn", "info", "debug"};
@@ -191,7 +196,8 @@ static int write_log(lua_State *L)
     return 0;
 }
 
-/* chat.object(key, value, ...) -> a value to send: a JSON object in just this order, without nils */
+/* chat.object(key, value, ...) -> a value to send: a JSON object in just this order,
+ * without nils */
 static int object(lua_State *L)
 {
     struct buf *out = &host_of(L)->text;
@@ -270,11 +276,14 @@ static void add_setup(lua_State *L, const struct host_setup *setup)
 void chat_push(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"room", room},     {"rooms", rooms},   {"client", client},
-        {"clients", clients}, {"send", send},   {"now", now},
-        {"after", after},   {"every", every},   {"cancel", cancel},
-        {"sleep", sleep},   {"spawn", spawn},   {"log", write_log},
-        {"object", object}, {"escape_html", escape_html}, {NULL, NULL},
+        {"room", room},     {"rooms", rooms},
+        {"client", client}, {"clients", clients},
+        {"send", send},     {"now", now},
+        {"after", after},   {"every", every},
+        {"cancel", cancel}, {"sleep", sleep},
+        {"spawn", spawn},   {"log", write_log},
+        {"object", object}, {"escape_html", escape_html},
+        {NULL, NULL},
     };
     luaL_newlib(L, functions);
     lua_pushstring(L, host_of(L)->setup.version);

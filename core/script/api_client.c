@@ -89,10 +89,12 @@ static int close(lua_State *L)
     struct bytes text = {(const uint8_t *)reason, len};
     luaL_argcheck(L, code >= 0 && code <= 4999 && close_code_is_valid((unsigned)code), 2,
                   "a close code is 1000, 1001, 1003, 1008, 1011 or 3000 to 4999");
-    luaL_argcheck(L, len <= 123 && utf8_is_valid(text), 3, "a reason is UTF-8 of at most 123 bytes");
+    luaL_argcheck(L, len <= 123 && utf8_is_valid(text), 3,
+                  "a reason is UTF-8 of at most 123 bytes");
     if (!is_reachable(client_check(L, 1, &id)))
         return push_closed(L);
-    return host_push_result(L, world_close(&host_of(L)->world, id, (uint16_t)code, text), NULL);
+    return host_push_result(L, world_close(&host_of(L)->world, id, (uint16_t)code, text),
+                            NULL);
 }
 
 /* client:join(room) -> true | nil, "closed" | nil, "too many rooms" */
@@ -192,8 +194,9 @@ static int client_index(lua_State *L)
 
 static int refuse_assignment(lua_State *L)
 {
-    return luaL_error(L, "a client has no field '%s' to assign: keep your own in client.state",
-                      luaL_tolstring(L, 2, NULL));
+    return luaL_error(
+        L, "a client has no field '%s' to assign: keep your own in client.state",
+        luaL_tolstring(L, 2, NULL));
 }
 
 static int client_tostring(lua_State *L)
@@ -207,8 +210,10 @@ static int client_tostring(lua_State *L)
 void client_register(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"send", send}, {"send_binary", send_binary}, {"close", close}, {"join", join},
-        {"leave", leave}, {"rooms", rooms}, {NULL, NULL},
+        {"send", send},   {"send_binary", send_binary},
+        {"close", close}, {"join", join},
+        {"leave", leave}, {"rooms", rooms},
+        {NULL, NULL},
     };
     host_new_type(L, CLIENT_TYPE, methods, client_index, refuse_assignment);
     luaL_getmetatable(L, CLIENT_TYPE);

@@ -1,4 +1,5 @@
-/* api_request: the type `request`: the head of the upgrade request, taken apart as its fields are asked for. */
+/* api_request: the type `request`: the head of the upgrade request, taken apart as its
+ * fields are asked for. */
 #include "script/inside.h"
 
 #include "wire/http.h"
@@ -21,14 +22,16 @@ static void push_bytes(lua_State *L, struct bytes b)
     lua_pushlstring(L, (const char *)b.at, b.len);
 }
 
-/* Pushes `b` with %XX, and '+' as a space if `form`, decoded. What is malformed stays. [-0, +1] */
+/* Pushes `b` with %XX, and '+' as a space if `form`, decoded. What is malformed stays.
+ * [-0, +1] */
 static void push_decoded(lua_State *L, struct bytes b, bool form)
 {
     luaL_Buffer out;
     luaL_buffinit(L, &out);
     for (size_t i = 0; i < b.len; i++) {
         char hex[3] = {0};
-        if (b.at[i] == '%' && i + 2 < b.len && isxdigit(b.at[i + 1]) && isxdigit(b.at[i + 2])) {
+        if (b.at[i] == '%' && i + 2 < b.len && isxdigit(b.at[i + 1]) &&
+            isxdigit(b.at[i + 2])) {
             memcpy(hex, b.at + i + 1, 2);
             luaL_addchar(&out, (char)strtol(hex, NULL, 16));
             i += 2;

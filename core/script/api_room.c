@@ -1,4 +1,5 @@
-/* api_room: the type `room`: a name (user value 1), and a table of state (user value 2) once it was touched. */
+/* api_room: the type `room`: a name (user value 1), and a table of state (user value 2)
+ * once it was touched. */
 #include "script/inside.h"
 
 #include "wire/utf8.h"
@@ -115,7 +116,8 @@ static int members(lua_State *L)
     return 1;
 }
 
-/* The state lives as long as the room does; without members, until its first ones have left. */
+/* The state lives as long as the room does; without members, until its first ones have
+ * left. */
 static int push_state(lua_State *L)
 {
     struct bytes name;
@@ -156,7 +158,8 @@ static int room_index(lua_State *L)
 
 static int refuse_assignment(lua_State *L)
 {
-    return luaL_error(L, "a room has no field '%s' to assign: keep your own in room.state",
+    return luaL_error(L,
+                      "a room has no field '%s' to assign: keep your own in room.state",
                       luaL_tolstring(L, 2, NULL));
 }
 
@@ -170,7 +173,8 @@ static int room_tostring(lua_State *L)
 
 void room_register(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"send", send}, {"members", members}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {
+        {"send", send}, {"members", members}, {NULL, NULL}};
     host_new_type(L, ROOM_TYPE, methods, room_index, refuse_assignment);
     luaL_getmetatable(L, ROOM_TYPE);
     lua_pushcfunction(L, room_tostring);

@@ -22,13 +22,15 @@ static void check_field(lua_State *L, const char *name, int value)
         if (strcmp(name, fields[i].name) != 0)
             continue;
         if (lua_type(L, value) != fields[i].type)
-            luaL_error(L, "app.%s is a %s; it has to be a %s", name, luaL_typename(L, value),
-                       lua_typename(L, fields[i].type));
+            luaL_error(L, "app.%s is a %s; it has to be a %s", name,
+                       luaL_typename(L, value), lua_typename(L, fields[i].type));
         return;
     }
-    luaL_error(L, "app.%s is no field of an app: there are api, on, on_open, on_close, on_message, "
-                  "timers and selftest; handlers of messages go into app.on",
-               name);
+    luaL_error(
+        L,
+        "app.%s is no field of an app: there are api, on, on_open, on_close, on_message, "
+        "timers and selftest; handlers of messages go into app.on",
+        name);
 }
 
 /* All values of the table `name` of the app at `app` are functions. */
@@ -54,16 +56,19 @@ void app_load(lua_State *L, struct host *h)
     lua_remove(L, -2);
     int app = lua_gettop(L);
     if (!lua_istable(L, app))
-        luaL_error(L, "%s: the script returned a %s; its last line has to return its app table",
-                   h->setup.script, luaL_typename(L, app));
+        luaL_error(
+            L, "%s: the script returned a %s; its last line has to return its app table",
+            h->setup.script, luaL_typename(L, app));
     for (lua_pushnil(L); lua_next(L, app); lua_pop(L, 1)) {
         if (lua_type(L, -2) != LUA_TSTRING)
-            luaL_error(L, "the app has a key that is a %s; keys are strings", luaL_typename(L, -2));
+            luaL_error(L, "the app has a key that is a %s; keys are strings",
+                       luaL_typename(L, -2));
         check_field(L, lua_tostring(L, -2), lua_gettop(L));
     }
     lua_getfield(L, app, "api");
     if (lua_tonumber(L, -1) != 1)
-        luaL_error(L, "app.api has to be 1, the only one that this version of charlua has");
+        luaL_error(L,
+                   "app.api has to be 1, the only one that this version of charlua has");
     lua_pop(L, 1);
     check_functions(L, app, "on");
     check_functions(L, app, "timers");

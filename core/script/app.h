@@ -7,14 +7,15 @@
 
 #include "script/inside.h"
 
-/* Runs the script and pushes the app it returned, with its shape checked: unknown fields, wrong types and
- * another api than 1 raise, with a hint. [-0, +1] */
+/* Runs the script and pushes the app it returned, with its shape checked: unknown fields,
+ * wrong types and another api than 1 raise, with a hint. [-0, +1] */
 void app_load(lua_State *L, struct host *h);
 
 /* Makes the table on top the rules in force. [-1, +0] */
 void app_swap(lua_State *L);
 
-/* Pushes field `name` of the app, or of its table `section` (may be NULL); nil if there is none. [-0, +1] */
+/* Pushes field `name` of the app, or of its table `section` (may be NULL); nil if there
+ * is none. [-0, +1] */
 void app_push(lua_State *L, const char *section, const char *name);
 
 #endif

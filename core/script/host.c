@@ -1,5 +1,6 @@
-/* host: a run is one call of a handler: prepared and resumed under protection (begin_run), then committed or
- * rolled back (end_run). Longer than other files: a handler's whole life is told here. */
+/* host: a run is one call of a handler: prepared and resumed under protection
+ * (begin_run), then committed or rolled back (end_run). Longer than other files: a
+ * handler's whole life is told here. */
 #include "script/host.h"
 
 #include "script/app.h"
@@ -16,8 +17,9 @@ int luaopen_cjson_safe(lua_State *L);
 
 enum {
     IDLE_TASKS_MAX = 64,
-    MAILS_A_BATCH = 256,               /* handled before the shards get to work on the answers */
-    PENDING_MAX_BYTES = 256 * 1024,    /* of one client whose handler waits; then it is paused */
+    MAILS_A_BATCH = 256, /* handled before the shards get to work on the answers */
+    PENDING_MAX_BYTES =
+        256 * 1024, /* of one client whose handler waits; then it is paused */
     LOAD_SECONDS = 5,
     JSON_DEPTH_MAX = 64,
 };
@@ -47,8 +49,8 @@ const char host_keys[KEY_COUNT];
 
 /* --- what api_*.c share -------------------------------------------------- */
 
-void host_new_type(lua_State *L, const char *type, const luaL_Reg *methods, lua_CFunction index,
-                   lua_CFunction newindex)
+void host_new_type(lua_State *L, const char *type, const luaL_Reg *methods,
+                   lua_CFunction index, lua_CFunction newindex)
 {
     luaL_newmetatable(L, type);
     lua_newtable(L);
@@ -90,7 +92,8 @@ struct frame *host_frame(lua_State *L, int index)
         if (!utf8_is_valid(payload))
             luaL_argerror(L, index, "a text is UTF-8; send_binary takes any bytes");
     } else if (!payload.at) {
-        luaL_argcheck(L, lua_istable(L, index), index, "a table, a chat.object or a string of JSON");
+        luaL_argcheck(L, lua_istable(L, index), index,
+                      "a table, a chat.object or a string of JSON");
         text->len = 0;
         json_encode(L, index, text);
         payload = buf_bytes(text);
@@ -121,7 +124,8 @@ static struct task *task_get(lua_State *L, struct host *h)
     return task;
 }
 
-/* Pushes the decoded message and its handler, or says why not. True: [-0, +2] handler, message. */
+/* Pushes the decoded message and its handler, or says why not. True: [-0, +2] handler,
+ * message. */
 static bool push_decoded(lua_State *L, struct run *r)
 {
     if (r->binary) {
@@ -157,7 +161,8 @@ static bool push_decoded(lua_State *L, struct run *r)
     return true;
 }
 
-/* Pushes the handler and its arguments. Returns their number with the handler, or 0: nothing to do. */
+/* Pushes the handler and its arguments. Returns their number with the handler, or 0:
+ * nothing to do. */
 static int push_call(lua_State *L, struct run *r)
 {
     int base = lua_gettop(L);
@@ -232,9 +237,11 @@ static void read_refusal(struct run *r, lua_State *co, int results)
     int first = lua_gettop(co) - results + 1;
     if (results == 0 || !lua_isboolean(co, first) || lua_toboolean(co, first))
         return;
-    lua_Integer code = results > 1 && lua_isinteger(co, first + 1) ? lua_tointeger(co, first + 1) : 0;
-    const char *reason =
-        results > 2 && lua_type(co, first + 2) == LUA_TSTRING ? lua_tostring(co, first + 2) : "";
+    lua_Integer code =
+        results > 1 && lua_isinteger(co, first + 1) ? lua_tointeger(co, first + 1) : 0;
+    const char *reason = results > 2 && lua_type(co, first + 2) == LUA_TSTRING
+                             ? lua_tostring(co, first + 2)
+                             : "";
     r->refused = true;
     r->refuse_code = code > 0 && code < 5000 && close_code_is_valid((unsigned)code)
                          ? (uint16_t)code
@@ -250,7 +257,8 @@ static void forget_task(lua_State *L, struct task *task)
     lua_pop(L, 1);
 }
 
-/* Resumes the run's task with the `n` values on top (a function first, unless it was waiting). */
+/* Resumes the run's task with the `n` values on top (a function first, unless it was
+ * waiting). */
 static void resume(lua_State *L, struct run *r, int n)
 {
     struct host *h = r->host;
@@ -359,7 +367,8 @@ static void send_error(struct host *h, struct client *c, const char *what)
 
 static void report(struct host *h, const struct run *r, const char *error)
 {
-    static const char *const names[] = {"on_open", "message", "on_close", "timer", "resumed"};
+    static const char *const names[] = {"on_open", "message", "on_close", "timer",
+                                        "resumed"};
     stats_add(&h->setup.stats->handler_errors, 1);
     log_error(h->setup.log, "handler failed handler=%s client=%llu: %s", names[r->kind],
               r->client ? (unsigned long long)r->client->id : 0ULL, error);
@@ -368,7 +377,8 @@ static void report(struct host *h, const struct run *r, const char *error)
 static void run_pending(struct host *h, struct client *c);
 static void remove_client(struct host *h, struct client *c);
 
-/* The task has ended: it may be used again, and its client's next message may be handled. */
+/* The task has ended: it may be used again, and its client's next message may be handled.
+ */
 static void end_task(struct host *h, struct run *r)
 {
     enum run_kind kind = r->task ? (enum run_kind)r->task->kind : r->kind;
@@ -409,7 +419,8 @@ static void end_run(struct host *h, struct run *r, int called)
     } else {
         if (r->refused) {
             r->client->refused = true;
-            (void)world_close(&h->world, r->client->id, r->refuse_code, bytes_of(r->refuse_reason));
+            (void)world_close(&h->world, r->client->id, r->refuse_code,
+                              bytes_of(r->refuse_reason));
         }
         commit(h);
     }
@@ -438,7 +449,8 @@ static void remove_client(struct host *h, struct client *c)
 
 static void handle_close(struct host *h, struct client *c, const struct mail *m)
 {
-    struct run r = {.kind = RUN_CLOSE, .client = c, .data = mail_bytes(m), .code = m->code};
+    struct run r = {
+        .kind = RUN_CLOSE, .client = c, .data = mail_bytes(m), .code = m->code};
     c->gone = true;
     if (c->refused)
         remove_client(h, c);
@@ -446,7 +458,8 @@ static void handle_close(struct host *h, struct client *c, const struct mail *m)
         run(h, &r);
 }
 
-/* Handles one mail of a client whose handler does not wait; `c` may be gone afterwards. */
+/* Handles one mail of a client whose handler does not wait; `c` may be gone afterwards.
+ */
 static void handle(struct host *h, struct client *c, const struct mail *m)
 {
     struct run r = {.kind = RUN_OPEN, .client = c, .data = mail_bytes(m)};
@@ -515,7 +528,8 @@ static void open_client(struct host *h, const struct mail *m)
 {
     struct client *c = world_add_client(&h->world, m->id);
     if (!c) {
-        (void)world_close(&h->world, m->id, WS_CLOSE_TRY_LATER, bytes_of("out of memory"));
+        (void)world_close(&h->world, m->id, WS_CLOSE_TRY_LATER,
+                          bytes_of("out of memory"));
         world_commit(&h->world);
         return;
     }
@@ -529,7 +543,8 @@ static void post_to_room(struct host *h, const struct mail *m)
 {
     struct bytes name = {mail_bytes(m).at, m->name_len};
     struct room *room = world_room(&h->world, name);
-    struct frame *f = room ? frame_new(WS_TEXT, bytes_skip(mail_bytes(m), m->name_len)) : NULL;
+    struct frame *f =
+        room ? frame_new(WS_TEXT, bytes_skip(mail_bytes(m), m->name_len)) : NULL;
     if (f)
         (void)world_broadcast(&h->world, room, 0, f);
     frame_unref(f);
@@ -591,7 +606,8 @@ static void fire(struct host *h, struct timer *t)
 static void fire_due(struct host *h)
 {
     uint64_t last = h->timers.last_id; /* what handlers add now is for the next turn */
-    for (struct timer *t; (t = timers_first(&h->timers)) && t->due <= h->now && t->id <= last;)
+    for (struct timer *t;
+         (t = timers_first(&h->timers)) && t->due <= h->now && t->id <= last;)
         fire(h, t);
 }
 
@@ -707,11 +723,14 @@ int host_load(struct host *h)
     if (load_in_scratch(h, error) < 0 || load_in(h, error) < 0) {
         stats_add(&h->setup.stats->reload_errors, again);
         log_error(h->setup.log, "%s: %s",
-                  again ? "rules not reloaded, the old ones stay in force" : "rules not loaded", error);
+                  again ? "rules not reloaded, the old ones stay in force"
+                        : "rules not loaded",
+                  error);
         return -1;
     }
     stats_add(&h->setup.stats->reloads, again);
-    log_info(h->setup.log, "rules %s script=%s", again ? "reloaded" : "loaded", h->setup.script);
+    log_info(h->setup.log, "rules %s script=%s", again ? "reloaded" : "loaded",
+             h->setup.script);
     return 0;
 }
 
@@ -793,7 +812,8 @@ struct host *host_new(const struct host_setup *setup)
     h->setup = *setup;
     list_init(&h->idle_tasks);
     if (world_init(&h->world, setup->shards, setup->shard_count, &limits) < 0 ||
-        vm_open(&h->vm, setup->memory_max, h) < 0 || vm_call(&h->vm, set_up, NULL, error) < 0) {
+        vm_open(&h->vm, setup->memory_max, h) < 0 ||
+        vm_call(&h->vm, set_up, NULL, error) < 0) {
         host_free(h);
         return NULL;
     }

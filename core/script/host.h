@@ -1,7 +1,7 @@
-/* host: the one Lua world: drains its mail and runs the script's handlers, one at a time, as transactions.
- * Does not know: loops, sockets, threads; whoever places it calls host_turn and looks at host_next.
- * Thread: one, but for its inbox, to which anyone posts.
- * Owner: the server. */
+/* host: the one Lua world: drains its mail and runs the script's handlers, one at a time,
+ * as transactions. Does not know: loops, sockets, threads; whoever places it calls
+ * host_turn and looks at host_next. Thread: one, but for its inbox, to which anyone
+ * posts. Owner: the server. */
 #ifndef CHARLUA_SCRIPT_HOST_H
 #define CHARLUA_SCRIPT_HOST_H
 
@@ -16,8 +16,8 @@ struct host_option {
     const char *key, *value;
 };
 
-/* A C function of the embedding program: scripts call it as chat.native.NAME; `context` is its upvalue 1,
- * a light userdata. */
+/* A C function of the embedding program: scripts call it as chat.native.NAME; `context`
+ * is its upvalue 1, a light userdata. */
 struct host_native {
     const char *name;
     int (*function)(struct lua_State *);
@@ -45,15 +45,16 @@ struct host_setup {
 struct host *host_new(const struct host_setup *setup);
 void host_free(struct host *h);
 
-/* Loads the script: first in a scratch state, where its selftest runs, then in the live one, then swaps it
- * in. Returns 0, or -1 with the reason logged; then the rules that were in force still are. */
+/* Loads the script: first in a scratch state, where its selftest runs, then in the live
+ * one, then swaps it in. Returns 0, or -1 with the reason logged; then the rules that
+ * were in force still are. */
 int host_load(struct host *h);
 
 /* True once after a file of the rules was saved. To be called a few times a second. */
 bool host_has_changed(struct host *h);
 
-/* Fires what is due at `now` (seconds since 1970), handles mail and posts what the handlers did. Returns
- * true when mail is left over, because a shard is behind. */
+/* Fires what is due at `now` (seconds since 1970), handles mail and posts what the
+ * handlers did. Returns true when mail is left over, because a shard is behind. */
 bool host_turn(struct host *h, double now);
 
 /* When the next timer is due, in seconds since 1970; 0: none is set. */

@@ -1,7 +1,6 @@
-/* inside: what the files of script/ share: the host's struct and the bridge from ids to Lua objects.
- * Does not know: anything above script/; nobody outside includes it.
- * Thread: the host's.
- * Owner: host.c. */
+/* inside: what the files of script/ share: the host's struct and the bridge from ids to
+ * Lua objects. Does not know: anything above script/; nobody outside includes it. Thread:
+ * the host's. Owner: host.c. */
 #ifndef CHARLUA_SCRIPT_INSIDE_H
 #define CHARLUA_SCRIPT_INSIDE_H
 
@@ -34,23 +33,24 @@ struct host {
     double now;        /* seconds since 1970, of this turn */
     struct buf text;   /* JSON in the making; reused */
     struct list idle_tasks;
-    struct task *current;         /* whose handler runs */
-    uint64_t timers_committed;    /* the last timer id that stays */
-    struct buf cancelled;         /* uint64_t ids of timers that the handler cancelled */
+    struct task *current;      /* whose handler runs */
+    uint64_t timers_committed; /* the last timer id that stays */
+    struct buf cancelled;      /* uint64_t ids of timers that the handler cancelled */
     uint32_t drained_shards;
     bool is_scratch;
 };
 
-/* What the registry holds for us, by address: lua_rawgetp(L, LUA_REGISTRYINDEX, host_key(KEY_APP)). */
+/* What the registry holds for us, by address: lua_rawgetp(L, LUA_REGISTRYINDEX,
+ * host_key(KEY_APP)). */
 enum host_key_name {
     KEY_APP,      /* the table that the script returned */
     KEY_BUILTINS, /* name to module, for require */
     KEY_DECODE,   /* cjson's decode: value, or nil and a reason */
     KEY_CLIENTS,  /* light userdata of struct client to client object */
     KEY_ROOMS,    /* weak: name to room object */
-    KEY_ANCHORS,  /* light userdata of struct room to room object: keeps its state alive */
-    KEY_TIMERS,   /* id to {function or name, arguments...} */
-    KEY_TASKS,    /* light userdata of struct task to task object */
+    KEY_ANCHORS, /* light userdata of struct room to room object: keeps its state alive */
+    KEY_TIMERS,  /* id to {function or name, arguments...} */
+    KEY_TASKS,   /* light userdata of struct task to task object */
     KEY_COUNT
 };
 
@@ -67,24 +67,29 @@ static inline struct host *host_of(lua_State *L)
     return vm_self(L);
 }
 
-/* Turns a staged effect's result into what a script gets: true; nil, "full"; or an error. [-0, +1|2] */
+/* Turns a staged effect's result into what a script gets: true; nil, "full"; or an error.
+ * [-0, +1|2] */
 int host_push_result(lua_State *L, enum world_result result, const char *full);
 
-/* A text frame of the value at `index`: a table or number as JSON, a chat.object, a string that is JSON
- * already. The caller unrefs it. Raises what json_encode does. */
+/* A text frame of the value at `index`: a table or number as JSON, a chat.object, a
+ * string that is JSON already. The caller unrefs it. Raises what json_encode does. */
 struct frame *host_frame(lua_State *L, int index);
 
-/* api_client.c: pushes the object of `c`, making it when it is first asked for. [-0, +1] */
+/* api_client.c: pushes the object of `c`, making it when it is first asked for. [-0, +1]
+ */
 void client_push(lua_State *L, struct client *c);
-/* The client that the object at `index` names, or NULL when it has gone. Raises for another type. */
+/* The client that the object at `index` names, or NULL when it has gone. Raises for
+ * another type. */
 struct client *client_check(lua_State *L, int index, uint64_t *id);
 void client_register(lua_State *L);
 /* The object of `c` is forgotten. Never raises. */
 void client_forget(lua_State *L, struct client *c);
 
-/* api_room.c: pushes the object of the room called by the string at `index`. Raises for a bad name. [-0, +1] */
+/* api_room.c: pushes the object of the room called by the string at `index`. Raises for a
+ * bad name. [-0, +1] */
 void room_push(lua_State *L, int index);
-/* The room that the object or name at `index` names, or NULL while nobody is in it. Raises for another type. */
+/* The room that the object or name at `index` names, or NULL while nobody is in it.
+ * Raises for another type. */
 struct room *room_check(lua_State *L, int index, struct bytes *name);
 void room_push_name(lua_State *L, const struct room *r);
 void room_register(lua_State *L);
@@ -98,10 +103,10 @@ void request_register(lua_State *L);
 /* api_chat.c: pushes the module `charlua`. [-0, +1] */
 void chat_push(lua_State *L);
 
-/* Pushes true and adds the metatable `type` with `methods` and the index function `index` (its upvalue 1
- * is the table of methods). [-0, +0] */
+/* Pushes true and adds the metatable `type` with `methods` and the index function `index`
+ * (its upvalue 1 is the table of methods). [-0, +0] */
 struct luaL_Reg;
-void host_new_type(lua_State *L, const char *type, const struct luaL_Reg *methods, lua_CFunction index,
-                   lua_CFunction newindex);
+void host_new_type(lua_State *L, const char *type, const struct luaL_Reg *methods,
+                   lua_CFunction index, lua_CFunction newindex);
 
 #endif

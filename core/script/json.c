@@ -1,5 +1,5 @@
-/* json: lua-cjson decodes, this encodes: cjson has no stable order, no ready-made parts and leaves non-ASCII
- * as it is, and the captured protocol needs all three otherwise. */
+/* json: lua-cjson decodes, this encodes: cjson has no stable order, no ready-made parts
+ * and leaves non-ASCII as it is, and the captured protocol needs all three otherwise. */
 #include "script/json.h"
 
 #include "wire/utf8.h"
@@ -22,7 +22,8 @@ static void append_text(lua_State *L, struct buf *out, const char *text)
     append(L, out, bytes_of(text));
 }
 
-/* The code point that begins at `at`, which is valid UTF-8; *len gets its bytes (RFC 3629). */
+/* The code point that begins at `at`, which is valid UTF-8; *len gets its bytes (RFC
+ * 3629). */
 static uint32_t code_point(const uint8_t *at, size_t *len)
 {
     *len = at[0] < 0xE0 ? 2 : at[0] < 0xF0 ? 3 : 4;
@@ -32,7 +33,8 @@ static uint32_t code_point(const uint8_t *at, size_t *len)
     return c;
 }
 
-/* Writes the escape of the character at `at` (RFC 8259 7) into `to`. Returns how many bytes it took. */
+/* Writes the escape of the character at `at` (RFC 8259 7) into `to`. Returns how many
+ * bytes it took. */
 static size_t escape(const uint8_t *at, char to[16])
 {
     static const char short_forms[] = "\"\"\\\\//\bb\ff\nn\rr\tt";
@@ -142,7 +144,8 @@ static void encode_object(lua_State *L, int index, struct buf *out, int depth)
 static void encode_table(lua_State *L, int index, struct buf *out, int depth)
 {
     if (depth >= DEPTH_MAX)
-        luaL_error(L, "tables are nested more than %d deep, or within themselves", DEPTH_MAX);
+        luaL_error(L, "tables are nested more than %d deep, or within themselves",
+                   DEPTH_MAX);
     luaL_checkstack(L, 6, "JSON");
     bool array = lua_rawgeti(L, index, 1) != LUA_TNIL;
     lua_pop(L, 1);

@@ -1,7 +1,6 @@
-/* json: Lua values to JSON text, as the protocol's older clients know it: ASCII only, '/' escaped.
- * Does not know: the host, clients, frames.
- * Thread: the host's.
- * Owner: nobody; the caller owns the buffer. */
+/* json: Lua values to JSON text, as the protocol's older clients know it: ASCII only, '/'
+ * escaped. Does not know: the host, clients, frames. Thread: the host's. Owner: nobody;
+ * the caller owns the buffer. */
 #ifndef CHARLUA_SCRIPT_JSON_H
 #define CHARLUA_SCRIPT_JSON_H
 
@@ -9,13 +8,15 @@
 
 #include <lua.h>
 
-/* A full userdata of this type is JSON text that goes out as it is (chat.object makes them). */
+/* A full userdata of this type is JSON text that goes out as it is (chat.object makes
+ * them). */
 #define JSON_TYPE "charlua.object"
 
-/* Appends the value at `index` to `out`: nil and cjson.null as null; a table with t[1] as an array of #t
- * elements, any other as an object of its string keys (numbers become strings), in no stable order; a
- * JSON_TYPE as it is. Raises for what JSON can't say (functions, NaN, text that is not UTF-8, nesting
- * over 32) and when memory is out; `out` is then half written and still the caller's. [-0, +0] */
+/* Appends the value at `index` to `out`: nil and cjson.null as null; a table with t[1] as
+ * an array of #t elements, any other as an object of its string keys (numbers become
+ * strings), in no stable order; a JSON_TYPE as it is. Raises for what JSON can't say
+ * (functions, NaN, text that is not UTF-8, nesting over 32) and when memory is out; `out`
+ * is then half written and still the caller's. [-0, +0] */
 void json_encode(lua_State *L, int index, struct buf *out);
 
 /* Appends the `len` bytes at `at` as a JSON string. Raises as json_encode does. */

@@ -82,13 +82,15 @@ static int require(lua_State *L)
     lua_settop(L, 1);
     if (lua_getfield(L, lua_upvalueindex(UP_MODULES), name) != LUA_TNIL) {
         if (lua_islightuserdata(L, -1))
-            return luaL_error(L, "module '%s' requires itself, directly or through another", name);
+            return luaL_error(
+                L, "module '%s' requires itself, directly or through another", name);
         return 1;
     }
     if (!is_module_name(name))
         return luaL_error(L, "'%s' is no module's name", name);
     const char *file = luaL_gsub(L, name, ".", "/");
-    const char *path = lua_pushfstring(L, "%s/%s.lua", lua_tostring(L, lua_upvalueindex(UP_DIR)), file);
+    const char *path =
+        lua_pushfstring(L, "%s/%s.lua", lua_tostring(L, lua_upvalueindex(UP_DIR)), file);
     compile(L, lua_touserdata(L, lua_upvalueindex(UP_LOADER)), path,
             lua_upvalueindex(UP_ENVIRONMENT));
     lua_pushlightuserdata(L, L);

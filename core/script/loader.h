@@ -1,7 +1,6 @@
-/* loader: a script and the modules it requires, each load with globals and modules of its own.
- * Does not know: what an app is, clients, mail.
- * Thread: the host's.
- * Owner: the host embeds the list of files. */
+/* loader: a script and the modules it requires, each load with globals and modules of its
+ * own. Does not know: what an app is, clients, mail. Thread: the host's. Owner: the host
+ * embeds the list of files. */
 #ifndef CHARLUA_SCRIPT_LOADER_H
 #define CHARLUA_SCRIPT_LOADER_H
 
@@ -27,12 +26,14 @@ struct loader {
 
 void loader_deinit(struct loader *l);
 
-/* Runs `script` with fresh globals and modules and pushes the one value it returned. Text chunks only;
- * `require "name"` finds name.lua (dots are folders) beside the script, "charlua" and "cjson"; what they
- * are is taken from the table at `builtins` (name to value). Raises when anything fails. [-0, +1] */
+/* Runs `script` with fresh globals and modules and pushes the one value it returned. Text
+ * chunks only; `require "name"` finds name.lua (dots are folders) beside the script,
+ * "charlua" and "cjson"; what they are is taken from the table at `builtins` (name to
+ * value). Raises when anything fails. [-0, +1] */
 void loader_run(lua_State *L, struct loader *l, const char *script, int builtins);
 
-/* True once after any of the files has changed and has then stayed the same from one call to the next. */
+/* True once after any of the files has changed and has then stayed the same from one call
+ * to the next. */
 bool loader_has_changed(struct loader *l);
 
 #endif

@@ -57,7 +57,8 @@ struct timer *timers_add(struct timers *t, double due, double period, void *owne
     struct timer *timer = malloc(sizeof *timer);
     if (!timer)
         return NULL;
-    *timer = (struct timer){.due = due, .period = period, .id = t->last_id + 1, .owner = owner};
+    *timer = (struct timer){
+        .due = due, .period = period, .id = t->last_id + 1, .owner = owner};
     if (map_put(&t->by_id, timer->id, timer) < 0) {
         free(timer);
         return NULL;

@@ -13,8 +13,8 @@ struct timer {
     double due;    /* seconds, on the clock of whoever asks */
     double period; /* seconds; 0: once */
     uint64_t id;
-    void *owner;  /* the caller's */
-    size_t at;    /* place in the heap */
+    void *owner;    /* the caller's */
+    size_t at;      /* place in the heap */
     bool cancelled; /* in a handler that has not ended yet */
     bool fired;     /* once and for all; it goes when its handler has ended */
 };

@@ -35,7 +35,8 @@ static void *allocate(void *ud, void *at, size_t old, size_t size)
     return moved;
 }
 
-/* The vm hides behind the allocator's userdata, so that a hook finds it from any thread. */
+/* The vm hides behind the allocator's userdata, so that a hook finds it from any thread.
+ */
 static struct vm *vm_of(lua_State *L)
 {
     void *vm;
@@ -70,8 +71,10 @@ void vm_budget_end(struct vm *vm)
 void vm_describe(lua_State *L, lua_State *from, char error[VM_ERROR_SIZE])
 {
     /* Never through __tostring: an error object of the script's could raise there. */
-    const char *message = lua_type(from, -1) == LUA_TSTRING ? lua_tostring(from, -1) : NULL;
-    snprintf(error, VM_ERROR_SIZE, "%s%s", message ? message : "an error object that is a ",
+    const char *message =
+        lua_type(from, -1) == LUA_TSTRING ? lua_tostring(from, -1) : NULL;
+    snprintf(error, VM_ERROR_SIZE, "%s%s",
+             message ? message : "an error object that is a ",
              message ? "" : luaL_typename(from, -1));
     luaL_traceback(L, from, error, 0);
     snprintf(error, VM_ERROR_SIZE, "%s", lua_tostring(L, -1));
@@ -97,13 +100,14 @@ int vm_call(struct vm *vm, lua_CFunction f, void *arg, char error[VM_ERROR_SIZE]
     int status = lua_pcall(L, 1, 0, top + 1);
     if (status != LUA_OK)
         snprintf(error, VM_ERROR_SIZE, "%s",
-                 lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "not enough memory");
+                 lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
+                                                : "not enough memory");
     lua_settop(L, top);
     return status == LUA_OK ? 0 : -1;
 }
 
-/* load(chunk [, name [, mode [, env]]]) for text only: bytecode can break the state. The function runs in
- * the caller's globals (upvalue 1) unless env is given. */
+/* load(chunk [, name [, mode [, env]]]) for text only: bytecode can break the state. The
+ * function runs in the caller's globals (upvalue 1) unless env is given. */
 static int load_text(lua_State *L)
 {
     size_t len;
@@ -139,7 +143,8 @@ static int refuse_global(lua_State *L)
                       luaL_tolstring(L, 2, NULL));
 }
 
-/* Copies the fields `names` of the table on top into the table below it; pops the table. [-1, +0] */
+/* Copies the fields `names` of the table on top into the table below it; pops the table.
+ * [-1, +0] */
 static void copy_fields(lua_State *L, const char *const *names)
 {
     for (; *names; names++) {
@@ -165,10 +170,11 @@ static void copy_library(lua_State *L, const char *name, lua_CFunction open)
 
 void vm_push_environment(lua_State *L)
 {
-    static const char *const base[] = {"assert", "error",    "getmetatable", "ipairs", "next",
-                                       "pairs",  "pcall",    "rawequal",     "rawget", "rawlen",
-                                       "rawset", "select",   "setmetatable", "tonumber",
-                                       "tostring", "type",   "xpcall",       "_VERSION", NULL};
+    static const char *const base[] = {
+        "assert", "error",  "getmetatable", "ipairs",   "next",
+        "pairs",  "pcall",  "rawequal",     "rawget",   "rawlen",
+        "rawset", "select", "setmetatable", "tonumber", "tostring",
+        "type",   "xpcall", "_VERSION",     NULL};
     static const char *const os[] = {"time", "clock", "date", "difftime", NULL};
     lua_newtable(L);
     luaL_requiref(L, "_G", luaopen_base, 0);
@@ -216,7 +222,8 @@ int vm_open(struct vm *vm, size_t memory_max, void *self)
     if (!vm->L)
         return -1;
     *(void **)lua_getextraspace(vm->L) = self;
-    lua_sethook(vm->L, on_count, LUA_MASKCOUNT, HOOK_INSTRUCTIONS); /* inherited by coroutines */
+    lua_sethook(vm->L, on_count, LUA_MASKCOUNT,
+                HOOK_INSTRUCTIONS); /* inherited by coroutines */
     if (vm_call(vm, protect_strings, NULL, error) == 0)
         return 0;
     vm_close(vm);

@@ -16,12 +16,13 @@ struct vm {
     lua_State *L;
     size_t memory;     /* bytes in use */
     size_t memory_max; /* allocation fails beyond it */
-    uint64_t deadline; /* of the running budget, CLOCK_MONOTONIC nanoseconds; 0: none runs */
-    bool expired;      /* the running budget was exceeded */
+    uint64_t
+        deadline; /* of the running budget, CLOCK_MONOTONIC nanoseconds; 0: none runs */
+    bool expired; /* the running budget was exceeded */
 };
 
-/* Opens a state whose allocations stay under `memory_max` bytes. `self` can be had back from any of its
- * threads by vm_self. Returns 0, or -1 when memory is out. */
+/* Opens a state whose allocations stay under `memory_max` bytes. `self` can be had back
+ * from any of its threads by vm_self. Returns 0, or -1 when memory is out. */
 int vm_open(struct vm *vm, size_t memory_max, void *self);
 void vm_close(struct vm *vm);
 
@@ -31,20 +32,21 @@ static inline void *vm_self(lua_State *L)
     return *(void **)lua_getextraspace(L);
 }
 
-/* From here to vm_budget_end, Lua code may run for `seconds`; then every instruction raises an error,
- * which neither pcall nor a coroutine can outlive. */
+/* From here to vm_budget_end, Lua code may run for `seconds`; then every instruction
+ * raises an error, which neither pcall nor a coroutine can outlive. */
 void vm_budget_begin(struct vm *vm, double seconds);
 void vm_budget_end(struct vm *vm);
 
-/* Calls f(L) with `arg` as a light userdata under protection. Returns 0, or -1 with the message and, if
- * there is one, the traceback in `error`. The stack is as it was. */
+/* Calls f(L) with `arg` as a light userdata under protection. Returns 0, or -1 with the
+ * message and, if there is one, the traceback in `error`. The stack is as it was. */
 int vm_call(struct vm *vm, lua_CFunction f, void *arg, char error[VM_ERROR_SIZE]);
 
-/* Describes the error value on top of `from`, with a traceback of `from`, into `error`. May raise for
- * lack of memory on L. [from: -0, +0] */
+/* Describes the error value on top of `from`, with a traceback of `from`, into `error`.
+ * May raise for lack of memory on L. [from: -0, +0] */
 void vm_describe(lua_State *L, lua_State *from, char error[VM_ERROR_SIZE]);
 
-/* Pushes a fresh table of what a script may use of the standard libraries: its globals. [-0, +1] */
+/* Pushes a fresh table of what a script may use of the standard libraries: its globals.
+ * [-0, +1] */
 void vm_push_environment(lua_State *L);
 
 #endif

@@ -1,4 +1,5 @@
-/* world: a handler's effects are mail in the shards' outgoing batches; a rollback cuts the batches back. */
+/* world: a handler's effects are mail in the shards' outgoing batches; a rollback cuts
+ * the batches back. */
 #include "script/world.h"
 
 #include "base/id.h"
@@ -43,7 +44,8 @@ void world_deinit(struct world *w)
 {
     size_t at = 0;
     for (struct client *c; (c = map_next(&w->clients, &at));) {
-        for (struct list *l = c->roster.rooms.next, *next; l != &c->roster.rooms; l = next) {
+        for (struct list *l = c->roster.rooms.next, *next; l != &c->roster.rooms;
+             l = next) {
             next = l->next;
             free(LIST_ENTRY(l, struct membership, in_client));
         }
@@ -95,7 +97,8 @@ void world_remove_client(struct world *w, struct client *c)
 {
     map_take(&w->clients, c->id);
     while (!list_is_empty(&c->roster.rooms)) {
-        struct membership *m = LIST_ENTRY(c->roster.rooms.next, struct membership, in_client);
+        struct membership *m =
+            LIST_ENTRY(c->roster.rooms.next, struct membership, in_client);
         look_again(w, LIST_ENTRY(m->room, struct room, roster));
         roster_drop(m); /* the shard has forgotten the connection: no mail, no way back */
     }
@@ -137,7 +140,8 @@ enum world_result world_make_room(struct world *w, struct bytes name, struct roo
         memcpy(r->name, name.at, name.len);
         roster_room_init(&r->roster);
         list_init(&r->check);
-        if (map_put(&w->rooms, r->id, r) < 0 || map_put(&w->rooms_by_hash, r->hash, r) < 0) {
+        if (map_put(&w->rooms, r->id, r) < 0 ||
+            map_put(&w->rooms_by_hash, r->hash, r) < 0) {
             map_take(&w->rooms, r->id);
             free(r);
             return WORLD_NO_MEMORY;
@@ -162,7 +166,8 @@ static void drop_room(struct world *w, struct room *room)
         rest = r;
     }
     if (rest)
-        (void)map_put(&w->rooms_by_hash, room->hash, rest); /* its slot has just become free */
+        (void)map_put(&w->rooms_by_hash, room->hash,
+                      rest); /* its slot has just become free */
     free(room);
 }
 
@@ -186,8 +191,8 @@ enum world_result world_send(struct world *w, uint64_t client, struct frame *f)
     return stage(w, id_shard(client), &m, (struct bytes){0});
 }
 
-enum world_result world_broadcast(struct world *w, const struct room *room, uint64_t except,
-                                  struct frame *f)
+enum world_result world_broadcast(struct world *w, const struct room *room,
+                                  uint64_t except, struct frame *f)
 {
     struct mail m = {.kind = MAIL_BROADCAST, .id = except, .frame = f};
     m.room = room ? room->id : 0;
@@ -203,7 +208,8 @@ enum world_result world_join(struct world *w, struct client *c, struct room *roo
 {
     struct mail m = {.kind = MAIL_JOIN, .id = c->id, .room = room->id};
     look_again(w, room);
-    if (c->roster.count >= w->limits.rooms_per_client && !roster_find(&c->roster, &room->roster))
+    if (c->roster.count >= w->limits.rooms_per_client &&
+        !roster_find(&c->roster, &room->roster))
         return WORLD_FULL;
     switch (roster_join(&w->roster, &c->roster, &room->roster)) {
     case ROSTER_OK:
@@ -231,7 +237,8 @@ enum world_result world_leave(struct world *w, struct client *c, struct room *ro
     return WORLD_NO_MEMORY;
 }
 
-enum world_result world_close(struct world *w, uint64_t client, uint16_t code, struct bytes reason)
+enum world_result world_close(struct world *w, uint64_t client, uint16_t code,
+                              struct bytes reason)
 {
     struct mail m = {.kind = MAIL_CLOSE, .id = client, .code = code};
     return stage(w, id_shard(client), &m, reason);
@@ -276,7 +283,8 @@ void world_rollback(struct world *w)
 void world_post(struct world *w)
 {
     for (uint32_t i = 0; i < w->shard_count; i++) {
-        (void)mailbox_post(&w->shards[i], &w->out[i]); /* without memory: with the next turn's */
+        (void)mailbox_post(&w->shards[i],
+                           &w->out[i]); /* without memory: with the next turn's */
         w->committed[i] = w->out[i].buf.len;
     }
 }

@@ -1,8 +1,6 @@
-/* world: the clients and rooms that scripts see, and what a handler does to them: staged as mail to the shards
- * until the handler's commit or rollback.
- * Does not know: Lua; api_*.c and host.c translate.
- * Thread: the host's.
- * Owner: the host, which embeds it. */
+/* world: the clients and rooms that scripts see, and what a handler does to them: staged
+ * as mail to the shards until the handler's commit or rollback. Does not know: Lua;
+ * api_*.c and host.c translate. Thread: the host's. Owner: the host, which embeds it. */
 #ifndef CHARLUA_SCRIPT_WORLD_H
 #define CHARLUA_SCRIPT_WORLD_H
 
@@ -16,7 +14,7 @@ struct task;
 enum { ROOM_NAME_MAX = 128 };
 
 struct world_limits {
-    uint32_t rooms;            /* in all */
+    uint32_t rooms; /* in all */
     uint32_t rooms_per_client;
 };
 
@@ -47,10 +45,10 @@ struct world {
     struct map rooms;         /* by id */
     struct map rooms_by_hash; /* of the name */
     struct roster roster;
-    struct list check; /* rooms that may have become empty */
+    struct list check;      /* rooms that may have become empty */
     struct mailbox *shards; /* their inboxes, by index */
-    struct batch *out; /* by shard */
-    size_t *committed; /* by shard: bytes of `out` that stay */
+    struct batch *out;      /* by shard */
+    size_t *committed;      /* by shard: bytes of `out` that stay */
     uint32_t shard_count;
     struct world_limits limits;
     uint64_t last_room;
@@ -61,7 +59,8 @@ struct world {
 
 enum world_result { WORLD_OK, WORLD_ALREADY, WORLD_FULL, WORLD_NO_MEMORY };
 
-/* `shards` are the inboxes that it posts to; they outlive it. Returns 0, or -1 when memory is out. */
+/* `shards` are the inboxes that it posts to; they outlive it. Returns 0, or -1 when
+ * memory is out. */
 int world_init(struct world *w, struct mailbox *shards, uint32_t count,
                const struct world_limits *limits);
 void world_deinit(struct world *w);
@@ -74,18 +73,20 @@ void world_remove_client(struct world *w, struct client *c);
 
 /* The room of that name, or NULL. */
 struct room *world_room(const struct world *w, struct bytes name);
-/* The same, made if need be: then it lives until its last member has left. FULL, NO_MEMORY: no room. */
+/* The same, made if need be: then it lives until its last member has left. FULL,
+ * NO_MEMORY: no room. */
 enum world_result world_make_room(struct world *w, struct bytes name, struct room **out);
 
-/* The staged effects; all but NO_MEMORY and FULL (join only) are success. What comes to a client that is
- * gone is dropped. Frames are borrowed. */
+/* The staged effects; all but NO_MEMORY and FULL (join only) are success. What comes to a
+ * client that is gone is dropped. Frames are borrowed. */
 enum world_result world_send(struct world *w, uint64_t client, struct frame *f);
 /* To the members of `room` (NULL: to everybody) but for `except` (0: nobody). */
-enum world_result world_broadcast(struct world *w, const struct room *room, uint64_t except,
-                                  struct frame *f);
+enum world_result world_broadcast(struct world *w, const struct room *room,
+                                  uint64_t except, struct frame *f);
 enum world_result world_join(struct world *w, struct client *c, struct room *room);
 enum world_result world_leave(struct world *w, struct client *c, struct room *room);
-enum world_result world_close(struct world *w, uint64_t client, uint16_t code, struct bytes reason);
+enum world_result world_close(struct world *w, uint64_t client, uint16_t code,
+                              struct bytes reason);
 enum world_result world_pause(struct world *w, struct client *c, bool paused);
 
 /* All that was staged stays; then rooms without members go. */

@@ -14,6 +14,7 @@ struct frame *frame_alloc(size_t len, uint8_t **at)
     if (!f)
         return NULL;
     ref_init(&f->ref);
+    atomic_init(&f->twin, NULL);
     f->len = len;
     *at = f->at;
     return f;
@@ -61,8 +62,20 @@ struct frame *frame_new_close(uint16_t code, struct bytes reason)
     return frame_new(WS_CLOSE, (struct bytes){payload, len + 2});
 }
 
+struct frame *frame_set_twin(struct frame *f, struct frame *twin)
+{
+    struct frame *first = NULL;
+    if (atomic_compare_exchange_strong_explicit(
+            &f->twin, &first, twin, memory_order_acq_rel, memory_order_acquire))
+        return twin;
+    frame_unref(twin);
+    return first;
+}
+
 void frame_unref(struct frame *f)
 {
-    if (f && ref_drop(&f->ref))
-        free(f);
+    if (!f || !ref_drop(&f->ref))
+        return;
+    frame_unref(frame_twin(f));
+    free(f);
 }

@@ -12,6 +12,8 @@
 /* Visible only for the inline functions below. */
 struct frame {
     struct ref ref;
+    _Atomic(struct frame *)
+        twin; /* owned: the same message compressed; NULL: not made yet */
     size_t len;
     uint8_t at[];
 };
@@ -41,6 +43,16 @@ static inline struct frame *frame_ref(struct frame *f)
     ref_take(&f->ref);
     return f;
 }
+
+/* The compressed twin, or NULL. Borrowed from `f`. */
+static inline struct frame *frame_twin(const struct frame *f)
+{
+    return atomic_load_explicit(&f->twin, memory_order_acquire);
+}
+
+/* Gives `f` its twin and the caller's reference to it; when another thread was quicker,
+ * that one's stays. Returns the one that stays. */
+struct frame *frame_set_twin(struct frame *f, struct frame *twin);
 
 /* All its bytes; valid while a reference is held. */
 static inline struct bytes frame_bytes(const struct frame *f)

@@ -29,6 +29,10 @@ enum ws_close {
     WS_CLOSE_TRY_LATER = 1013,
 };
 
-enum { WS_CONTROL_MAX = 125 }; /* bytes of payload in a control frame, RFC 6455 5.5 */
+enum {
+    WS_CONTROL_MAX = 125, /* bytes of payload in a control frame, RFC 6455 5.5 */
+    WS_RSV1 =
+        4, /* among a header's reserved bits: the message is compressed, RFC 7692 6 */
+};
 
 #endif

@@ -31,8 +31,8 @@ static bool is_known(uint8_t opcode)
 /* What RFC 6455 5 says against this header here and now, or NULL. */
 static const char *header_judge(const struct session *s, const struct ws_header *h)
 {
-    /* Compression is to let RSV1 in here, on a first frame (RFC 7692 6). */
-    if (h->rsv)
+    bool first = h->opcode == WS_TEXT || h->opcode == WS_BINARY;
+    if (h->rsv & (s->deflate && first ? ~WS_RSV1 : ~0)) /* RFC 7692 6 */
         return "reserved bits are set";
     if (!is_known(h->opcode))
         return "the opcode is reserved";
@@ -74,8 +74,10 @@ static void frame_begin(struct session *s, const struct ws_header *h)
         return;
     s->fin = h->fin;
     s->frames++;
-    if (h->opcode != WS_CONTINUATION)
+    if (h->opcode != WS_CONTINUATION) {
         s->kind = h->opcode;
+        s->compressed = h->rsv & WS_RSV1;
+    }
 }
 
 /* Takes a header's bytes from `in`; those of an unfinished one are kept. Returns what
@@ -151,7 +153,7 @@ static enum session_event data_next(struct session *s, struct session_in *in,
 {
     struct bytes part = payload_take(s, in);
     bool last = s->fin && s->left == 0;
-    if (s->kind == WS_TEXT) {
+    if (s->kind == WS_TEXT && !s->compressed) {
         s->utf8 = utf8_feed(s->utf8, part);
         if (s->utf8 == UTF8_REJECT || (last && s->utf8 != UTF8_ACCEPT))
             return fail(s, out, WS_CLOSE_BAD_DATA, "the text is not UTF-8");
@@ -165,15 +167,17 @@ static enum session_event data_next(struct session *s, struct session_in *in,
         return SESSION_MORE;
     out->data = whole ? part : buf_bytes(&s->message);
     out->binary = s->kind == WS_BINARY;
+    out->compressed = s->compressed;
     s->lent = whole ? LENT_NOTHING : LENT_MESSAGE;
     s->kind = WS_CONTINUATION;
     s->frames = 0;
     return SESSION_MESSAGE;
 }
 
-void session_init(struct session *s)
+void session_init(struct session *s, bool deflate)
 {
-    *s = (struct session){.state = READING_HEADER, .utf8 = UTF8_ACCEPT};
+    *s = (struct session){
+        .state = READING_HEADER, .utf8 = UTF8_ACCEPT, .deflate = deflate};
 }
 
 void session_deinit(struct session *s)

@@ -31,6 +31,8 @@ struct session_in {
 struct session_out {
     struct bytes data;
     bool binary;
+    bool compressed; /* a message with RSV1: data is to be inflated, and text then to be
+                        checked */
     uint16_t code;
     const char *why;
 };
@@ -51,10 +53,13 @@ struct session {
     uint8_t utf8;     /* of a text message so far */
     uint8_t mask_pos; /* payload bytes of this frame seen, mod 4 */
     bool fin;         /* this frame ends its message */
+    bool deflate;     /* RSV1 may mark a compressed message (RFC 7692 6) */
+    bool compressed;  /* the unfinished message is one */
 };
 
-/* Before the first frame. Allocates nothing. */
-void session_init(struct session *s);
+/* Before the first frame; `deflate` when permessage-deflate was negotiated. Allocates
+ * nothing. */
+void session_init(struct session *s, bool deflate);
 
 /* Frees what it holds; data it handed out is gone. */
 void session_deinit(struct session *s);

@@ -1,0 +1,268 @@
+/* deflate: two z_streams a shard, reset for every message.
+ *
+ * The twin is made with the largest window; since it holds one message only, its
+ * distances are below the message's length, so a peer with a window of 2^bits can read
+ * the twin of any message up to that size. Larger ones it gets plain, which RFC 7692 6
+ * always allows. */
+#include "wire/deflate.h"
+
+#include "base/buf.h"
+#include "wire/header.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <zlib.h>
+
+enum {
+    BITS_MIN = 8,
+    BITS_MAX = 15,
+    OUT_KEEP_BYTES = 64 * 1024, /* a larger output buffer is freed after its message */
+    OUT_FIRST_BYTES = 4096,
+};
+
+struct deflate {
+    size_t min;
+    z_stream in, out;
+    bool has_in, has_out;
+    struct buf inflated;
+};
+
+/* --- negotiation --------------------------------------------------------- */
+
+struct offer {
+    bool valid;
+    bool server_takeover_off, client_takeover_off, client_bits; /* seen */
+    int server_bits;                                            /* 0: not seen */
+};
+
+static struct bytes trim(struct bytes b)
+{
+    while (b.len && (b.at[0] == ' ' || b.at[0] == '\t'))
+        b = bytes_skip(b, 1);
+    while (b.len && (b.at[b.len - 1] == ' ' || b.at[b.len - 1] == '\t'))
+        b.len--;
+    return b;
+}
+
+/* Cuts the part before `separator`, which does not count within quotes, off *rest. */
+static struct bytes cut(struct bytes *rest, uint8_t separator)
+{
+    bool quoted = false;
+    size_t n = 0;
+    for (; n < rest->len && (quoted || rest->at[n] != separator); n++)
+        quoted ^= rest->at[n] == '"';
+    struct bytes part = {rest->at, n};
+    *rest = n < rest->len ? bytes_skip(*rest, n + 1) : (struct bytes){rest->at, 0};
+    return trim(part);
+}
+
+/* A window's bits: 8 to 15 without a leading zero, perhaps in quotes; 0: anything else.
+ */
+static int parse_bits(struct bytes value)
+{
+    if (value.len >= 2 && value.at[0] == '"' && value.at[value.len - 1] == '"')
+        value = (struct bytes){value.at + 1, value.len - 2};
+    if (value.len == 1 && (value.at[0] == '8' || value.at[0] == '9'))
+        return value.at[0] - '0';
+    if (value.len == 2 && value.at[0] == '1' && value.at[1] >= '0' && value.at[1] <= '5')
+        return 10 + value.at[1] - '0';
+    return 0;
+}
+
+/* A flag that may stand once and has no value. */
+static bool take_flag(bool *seen, bool has_value)
+{
+    bool first = !*seen;
+    *seen = true;
+    return first && !has_value;
+}
+
+static bool take_parameter(struct offer *o, struct bytes parameter)
+{
+    struct bytes value = parameter;
+    struct bytes name = cut(&value, '=');
+    bool has_value = name.len < parameter.len;
+    value = trim(value);
+    if (bytes_equal_nocase(name, bytes_of("server_no_context_takeover")))
+        return take_flag(&o->server_takeover_off, has_value);
+    if (bytes_equal_nocase(name, bytes_of("client_no_context_takeover")))
+        return take_flag(&o->client_takeover_off, has_value);
+    if (bytes_equal_nocase(name, bytes_of("client_max_window_bits")))
+        return take_flag(&o->client_bits, false) && (!has_value || parse_bits(value));
+    if (!bytes_equal_nocase(name, bytes_of("server_max_window_bits")) || o->server_bits)
+        return false;
+    o->server_bits = parse_bits(value);
+    return o->server_bits != 0;
+}
+
+static struct offer read_offer(struct bytes text)
+{
+    struct offer o = {0};
+    o.valid = bytes_equal_nocase(cut(&text, ';'), bytes_of("permessage-deflate"));
+    while (o.valid && text.len)
+        o.valid = take_parameter(&o, cut(&text, ';'));
+    return o;
+}
+
+int deflate_negotiate(const struct http_head *head, char response[DEFLATE_RESPONSE_SIZE])
+{
+    for (size_t i = 0; i < head->field_count; i++) {
+        struct bytes rest = head->fields[i].value;
+        if (!bytes_equal_nocase(head->fields[i].name,
+                                bytes_of("Sec-WebSocket-Extensions")))
+            continue;
+        while (rest.len) {
+            struct offer o = read_offer(cut(&rest, ','));
+            if (!o.valid)
+                continue;
+            int n = snprintf(response, DEFLATE_RESPONSE_SIZE,
+                             "permessage-deflate; server_no_context_takeover; "
+                             "client_no_context_takeover");
+            if (o.server_bits)
+                snprintf(response + n, DEFLATE_RESPONSE_SIZE - (size_t)n,
+                         "; server_max_window_bits=%d", o.server_bits);
+            return o.server_bits ? o.server_bits : BITS_MAX;
+        }
+    }
+    return 0;
+}
+
+/* --- messages ------------------------------------------------------------ */
+
+struct deflate *deflate_new(size_t min)
+{
+    struct deflate *d = calloc(1, sizeof *d);
+    if (d)
+        d->min = min;
+    return d;
+}
+
+void deflate_free(struct deflate *d)
+{
+    if (!d)
+        return;
+    if (d->has_in)
+        inflateEnd(&d->in);
+    if (d->has_out)
+        deflateEnd(&d->out);
+    buf_deinit(&d->inflated);
+    free(d);
+}
+
+/* Inflates all of `part` behind what is in d->inflated. Returns 0 or a close code;
+ * *ended: a final block. */
+static int inflate_part(struct deflate *d, struct bytes part, size_t limit, bool *ended)
+{
+    struct buf *out = &d->inflated;
+    d->in.next_in = (Bytef *)(uintptr_t)part.at;
+    d->in.avail_in = (uInt)part.len;
+    for (;;) {
+        size_t room = out->cap - out->len;
+        if (room == 0 && out->len > limit)
+            return WS_CLOSE_TOO_BIG;
+        if (room == 0) {
+            if (buf_reserve(out, out->len ? out->len : OUT_FIRST_BYTES) < 0)
+                return WS_CLOSE_INTERNAL;
+            room = out->cap - out->len;
+        }
+        if (room > limit + 1 - out->len)
+            room = limit + 1 - out->len;
+        d->in.next_out = out->at + out->len;
+        d->in.avail_out = (uInt)room;
+        int status = inflate(&d->in, Z_SYNC_FLUSH);
+        out->len += room - d->in.avail_out;
+        if (out->len > limit)
+            return WS_CLOSE_TOO_BIG;
+        *ended = status == Z_STREAM_END;
+        if (*ended || (d->in.avail_in == 0 && d->in.avail_out > 0))
+            return 0;
+        if (status == Z_MEM_ERROR)
+            return WS_CLOSE_INTERNAL;
+        if (status != Z_OK && status != Z_BUF_ERROR)
+            return WS_CLOSE_BAD_DATA;
+    }
+}
+
+int deflate_inflate(struct deflate *d, struct bytes in, size_t limit, struct bytes *out)
+{
+    static const uint8_t tail[4] = {0, 0, 0xFF,
+                                    0xFF}; /* cut off by the sender, RFC 7692 7.2.1 */
+    bool ended = false;
+    if (in.len > UINT32_MAX || limit > UINT32_MAX - 1)
+        return WS_CLOSE_TOO_BIG;
+    if (!d->has_in && inflateInit2(&d->in, -BITS_MAX) != Z_OK)
+        return WS_CLOSE_INTERNAL;
+    d->has_in = true;
+    inflateReset(&d->in);
+    d->inflated.len = 0;
+    if (d->inflated.cap > OUT_KEEP_BYTES)
+        buf_deinit(&d->inflated);
+    int code = inflate_part(d, in, limit, &ended);
+    if (code == 0 && ended && d->in.avail_in > 1)
+        code = WS_CLOSE_BAD_DATA; /* a final block (7.2.3.4) ends the message: one padding
+                                     octet at most */
+    if (code == 0 && !ended)
+        code = inflate_part(d, (struct bytes){tail, sizeof tail}, limit, &ended);
+    if (code == 0)
+        *out = buf_bytes(&d->inflated);
+    return code;
+}
+
+/* The payload of `f` if it is one data frame, else {NULL, 0}. */
+static struct bytes payload_of(const struct frame *f, struct ws_header *h)
+{
+    struct bytes all = frame_bytes(f);
+    int n = ws_header_parse(all, h);
+    if (n <= 0 || h->opcode >= WS_CLOSE || h->rsv)
+        return (struct bytes){0};
+    return bytes_skip(all, (size_t)n);
+}
+
+/* A new frame of `payload` compressed; NULL when that makes it no smaller, or memory is
+ * out. */
+static struct frame *compress_payload(struct deflate *d, enum ws_opcode op,
+                                      struct bytes payload)
+{
+    if (!d->has_out && deflateInit2(&d->out, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -BITS_MAX,
+                                    8, Z_DEFAULT_STRATEGY) != Z_OK)
+        return NULL;
+    d->has_out = true;
+    deflateReset(&d->out);
+    uint8_t *packed = malloc(payload.len);
+    if (!packed)
+        return NULL;
+    d->out.next_in = (Bytef *)(uintptr_t)payload.at;
+    d->out.avail_in = (uInt)payload.len;
+    d->out.next_out = packed;
+    d->out.avail_out = (uInt)payload.len;
+    int status = deflate(&d->out, Z_SYNC_FLUSH);
+    size_t len = payload.len - d->out.avail_out;
+    struct frame *f = NULL;
+    if (status == Z_OK && d->out.avail_out > 0 && len > 4) {
+        uint8_t head[WS_HEADER_WRITE_MAX], *at;
+        size_t head_len = ws_header_write(head, true, WS_RSV1, op, len - 4);
+        f = frame_alloc(head_len + len - 4, &at);
+        if (f) {
+            memcpy(at, head, head_len);
+            memcpy(at + head_len, packed, len - 4);
+        }
+    }
+    free(packed);
+    return f;
+}
+
+struct frame *deflate_frame(struct deflate *d, struct frame *f, int bits)
+{
+    struct ws_header h = {0};
+    struct bytes payload = payload_of(f, &h);
+    if (payload.len < d->min || payload.len == 0 || payload.len > UINT32_MAX ||
+        (bits < BITS_MAX && payload.len > (size_t)1 << bits))
+        return f;
+    struct frame *twin = frame_twin(f);
+    if (twin)
+        return twin;
+    twin = compress_payload(d, (enum ws_opcode)h.opcode, payload);
+    if (!twin) /* a plain copy says that it was tried */
+        twin = frame_new_raw(frame_bytes(f));
+    return twin ? frame_set_twin(f, twin) : f;
+}
