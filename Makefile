@@ -8,7 +8,7 @@ CC     ?= cc
 LIB_PACKAGES  := gcc pkg-config liblua5.4-dev libev-dev libssl-dev lua-cjson-dev zlib1g-dev
 TEST_PACKAGES := libcmocka-dev chromium lua-check clang clang-format curl openssl
 
-PKGS     := lua5.4 lua5.4-cjson libcrypto zlib
+PKGS     := lua5.4 lua5.4-cjson libssl libcrypto zlib
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wswitch-enum -Wmissing-prototypes
 HARDEN   := -fstack-protector-strong -fPIE
 LINKHARD := -Wl,-z,relro,-z,now

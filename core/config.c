@@ -18,7 +18,10 @@
 
 static const struct charlua_option options[] = {
     {"listen", "ADDR:PORT", "127.0.0.1:7272 and 127.0.0.1:55151",
-     "where to listen, or unix:PATH; repeatable"},
+     "where to listen, or unix:PATH; tls: before it for TLS; repeatable"},
+    {"cert", "FILE", NULL, "certificate chain for TLS (PEM); repeatable, chosen by SNI"},
+    {"key", "FILE", NULL, "private key of the --cert in the same place (PEM)"},
+    {"client-ca", "FILE", NULL, "ask clients for certificates signed by these (PEM)"},
     {"threads", "N", "0 below 4 CPUs, else CPUs - 1",
      "0: everything on one thread; N: N for connections, one for the script"},
     {"script", "FILE", "chat.lua", "the rules; the same as the SCRIPT argument"},
@@ -98,6 +101,11 @@ void config_deinit(struct config *c)
         free(c->set[i].key);
         free(c->set[i].value);
     }
+    for (size_t i = 0; i < CONFIG_CERT_MAX; i++) {
+        free(c->cert[i]);
+        free(c->key[i]);
+    }
+    free(c->client_ca);
     free(c->script);
     free(c->page);
     *c = (struct config){0};
@@ -147,6 +155,19 @@ static int add_listen(struct config *c, const char *value, char *error, size_t s
     if (set_text(&c->listen[c->listen_count], value, error, size) < 0)
         return -1;
     c->listen_count++;
+    return 0;
+}
+
+static int add_file(char **files, size_t *count, const char *name, const char *value,
+                    char *error, size_t size)
+{
+    if (*count == CONFIG_CERT_MAX) {
+        snprintf(error, size, "--%s %s: %d are the most", name, value, CONFIG_CERT_MAX);
+        return -1;
+    }
+    if (set_text(&files[*count], value, error, size) < 0)
+        return -1;
+    ++*count;
     return 0;
 }
 
@@ -219,6 +240,12 @@ int config_set(struct config *c, const char *name, const char *value, char *erro
         return add_set(c, value, error, size);
     if (strcmp(name, "script") == 0)
         return set_text(&c->script, value, error, size);
+    if (strcmp(name, "cert") == 0)
+        return add_file(c->cert, &c->cert_count, name, value, error, size);
+    if (strcmp(name, "key") == 0)
+        return add_file(c->key, &c->key_count, name, value, error, size);
+    if (strcmp(name, "client-ca") == 0)
+        return set_text(&c->client_ca, value, error, size);
     if (strcmp(name, "page") == 0)
         return set_text(&c->page, value, error, size);
     if (strcmp(name, "log-level") == 0)
@@ -234,6 +261,18 @@ int config_finish(struct config *c, char *error, size_t size)
     if (!c->script) {
         snprintf(error, size, "no script: say which rules to run with --script FILE");
         return -1;
+    }
+    if (c->cert_count != c->key_count) {
+        snprintf(error, size, "%zu --cert but %zu --key: they go in pairs", c->cert_count,
+                 c->key_count);
+        return -1;
+    }
+    for (size_t i = 0; i < c->listen_count; i++) {
+        if (strncmp(c->listen[i], "tls:", 4) == 0 && c->cert_count == 0) {
+            snprintf(error, size, "--listen %s needs --cert FILE and --key FILE",
+                     c->listen[i]);
+            return -1;
+        }
     }
     if (c->ping_timeout >= c->ping_interval) {
         snprintf(error, size,

@@ -12,7 +12,12 @@
 
 struct charlua_option;
 
-enum { CONFIG_LISTEN_MAX = 16, CONFIG_SET_MAX = 256, CONFIG_THREADS_MAX = 64 };
+enum {
+    CONFIG_LISTEN_MAX = 16,
+    CONFIG_SET_MAX = 256,
+    CONFIG_CERT_MAX = 16,
+    CONFIG_THREADS_MAX = 64
+};
 
 struct config_pair {
     char *key, *value;
@@ -23,6 +28,9 @@ struct config {
     size_t listen_count;
     struct config_pair set[CONFIG_SET_MAX];
     size_t set_count;
+    char *cert[CONFIG_CERT_MAX], *key[CONFIG_CERT_MAX]; /* pairs */
+    size_t cert_count, key_count;
+    char *client_ca;
     char *script;
     char *page;      /* NULL: "public" beside the script */
     int64_t threads; /* -1: by the number of CPUs */

@@ -5,6 +5,7 @@
 
 #include "net/listen.h"
 #include "net/page.h"
+#include "net/tls.h"
 #include "room/shard.h"
 
 #include <errno.h>
@@ -63,6 +64,7 @@ struct server {
     ev_timer pause; /* no accepting while descriptors are out */
     ev_timer drain, end;
     struct page *page;
+    struct tls *tls;
     struct stats stats;
     const struct log *log;
     pthread_mutex_t post_lock; /* over `running` and the host's life, for server_post */
@@ -238,6 +240,7 @@ static void on_accept(struct ev_loop *loop, ev_io *w, int revents)
     struct server *s = a->server;
     for (int i = 0; i < ACCEPTS_A_TURN; i++) {
         struct mail m = {.kind = MAIL_ACCEPT};
+        m.accept.tls = a->listener.tls;
         m.accept.fd = listener_accept(&a->listener, &m.accept.addr);
         if (m.accept.fd == LISTEN_NO_FDS)
             pause_accepting(s);
@@ -316,6 +319,10 @@ static void begin_drain(struct server *s)
 
 static void reload(struct server *s)
 {
+    char error[512];
+    if (s->tls && tls_reload(s->tls, error, sizeof error) < 0)
+        log_error(s->log, "certificates not reloaded, the old ones stay in use: %s",
+                  error);
     struct batch b = {0};
     struct mail m = {.kind = MAIL_RELOAD};
     if (batch_add(&b, &m, (struct bytes){0}) == 0)
@@ -393,6 +400,7 @@ static int build_shard(struct server *s, const struct config *c, uint32_t index)
         .log = s->log,
         .stats = &s->stats,
         .page = s->page,
+        .tls = s->tls,
         .http = {(size_t)c->max_head, (size_t)c->max_fields},
         .session = {(size_t)c->max_message, (uint32_t)c->max_fragments},
         .deflate = !c->no_deflate,
@@ -446,12 +454,23 @@ static int open_page(struct server *s, const struct config *c, char *error, size
     return -1;
 }
 
+static int open_tls(struct server *s, const struct config *c, char *error, size_t size)
+{
+    struct tls_files files[CONFIG_CERT_MAX];
+    for (size_t i = 0; i < c->cert_count; i++)
+        files[i] = (struct tls_files){c->cert[i], c->key[i]};
+    if (c->cert_count)
+        s->tls = tls_new(files, c->cert_count, c->client_ca, error, size);
+    return c->cert_count && !s->tls ? -1 : 0;
+}
+
 static int build(struct server *s, const struct server_setup *setup, char *error,
                  size_t size)
 {
     const struct config *c = setup->config;
     s->log = setup->log;
-    if (open_page(s, c, error, size) < 0 || open_listeners(s, c, error, size) < 0)
+    if (open_page(s, c, error, size) < 0 || open_tls(s, c, error, size) < 0 ||
+        open_listeners(s, c, error, size) < 0)
         return -1;
     if (build_places(s, c->threads) < 0 || build_host(s, setup) < 0)
         goto no_memory;
@@ -511,6 +530,8 @@ static void tear_down(struct server *s)
     s->main.host = s->host = NULL;
     s->main.shard = NULL;
     page_close(s->page);
+    tls_free(s->tls);
+    s->tls = NULL;
     free(s->places);
     free(s->shards);
     free(s->inboxes);

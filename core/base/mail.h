@@ -13,7 +13,8 @@ struct frame;
 
 enum mail_kind {
     /* up: shard to host */
-    MAIL_OPEN,    /* id, open; bytes: the request's head */
+    MAIL_OPEN,    /* id, open; bytes: the request's head, then the subject of the client's
+                     certificate */
     MAIL_MESSAGE, /* id, binary; bytes: the message */
     MAIL_CLOSED,  /* id, code; bytes: the reason. The last mail of this id */
     MAIL_DRAINED, /* this shard has no connection left and takes no more */
@@ -42,11 +43,12 @@ struct mail {
         struct {
             struct addr addr;
             bool secure;
+            uint32_t head_len;
         } open;
         struct {
             struct addr addr;
             int fd;
-            uint32_t listener;
+            bool tls;
         } accept;
         struct {
             struct frame *frame;

@@ -86,6 +86,11 @@ void conn_free(struct conn *c)
     free(c);
 }
 
+const struct stream *conn_stream(const struct conn *c)
+{
+    return c->stream;
+}
+
 const struct addr *conn_addr(const struct conn *c)
 {
     return &c->addr;
@@ -228,9 +233,14 @@ static void try_request(struct conn *c)
 static void receive_head(struct conn *c, struct bytes data)
 {
     /* RFC 9112 2.2: an empty line before the request line is passed over. */
-    if (c->in.len == 0)
+    if (c->in.len == 0) {
         while (data.len >= 2 && data.at[0] == '\r' && data.at[1] == '\n')
             data = bytes_skip(data, 2);
+        if (data.len && !http_is_token_byte(data.at[0]) && data.at[0] != '\r') {
+            refuse(c, 400, "this is not HTTP; is it TLS to a port without?", NULL);
+            return;
+        }
+    }
     if (data.len == 0)
         return;
     if (buf_append(&c->in, data) < 0)
@@ -408,10 +418,16 @@ static void flushed(struct conn *c)
     }
 }
 
+static enum stream_wants wants(const struct conn *c)
+{
+    return c->stream->ops->wants ? c->stream->ops->wants(c->stream)
+                                 : STREAM_WANTS_NOTHING;
+}
+
 /* Writes until the queue is empty (true) or the socket is full or gone (false). */
 static bool write_out(struct conn *c)
 {
-    while (c->out.count) {
+    while (c->out.count || wants(c) == STREAM_WANTS_WRITE) {
         struct iovec iov[IOV_MAX_PIECES];
         int pieces = outq_iov(&c->out, iov, IOV_MAX_PIECES);
         ssize_t n = c->stream->ops->write(c->stream, iov, pieces);
@@ -457,7 +473,13 @@ bool conn_wants_read(const struct conn *c)
 
 bool conn_wants_write(const struct conn *c)
 {
-    return c->out.count > 0 && c->state != CONN_DEAD;
+    return c->state != CONN_DEAD &&
+           (c->out.count > 0 || wants(c) != STREAM_WANTS_NOTHING);
+}
+
+bool conn_wants_read_retry(const struct conn *c)
+{
+    return wants(c) == STREAM_WANTS_READ_RETRY;
 }
 
 bool conn_is_dead(const struct conn *c)

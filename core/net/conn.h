@@ -40,6 +40,9 @@ struct conn *conn_new(const struct conn_env *env, void *owner, struct stream *st
                       const struct addr *from);
 void conn_free(struct conn *c);
 
+/* Its stream, for questions only. */
+const struct stream *conn_stream(const struct conn *c);
+
 /* Where the peer comes from. */
 const struct addr *conn_addr(const struct conn *c);
 
@@ -72,6 +75,7 @@ void conn_pause(struct conn *c, bool paused);
 
 bool conn_wants_read(const struct conn *c);
 bool conn_wants_write(const struct conn *c);
+bool conn_wants_read_retry(const struct conn *c); /* once the socket is writable */
 bool conn_is_dead(const struct conn *c);
 bool conn_is_open(const struct conn *c); /* upgraded, and neither side has said Close */
 

@@ -76,16 +76,24 @@ static int parse_inet(const char *spec, union sockaddr_any *out, socklen_t *len)
     return 0;
 }
 
+/* What stands behind "tls:". */
+static const char *without_tls(const char *spec)
+{
+    return strncmp(spec, "tls:", 4) == 0 ? spec + 4 : spec;
+}
+
 static int parse(const char *spec, union sockaddr_any *out, socklen_t *len, char *error,
                  size_t size)
 {
     memset(out, 0, sizeof *out);
-    int got = strncmp(spec, "unix:", 5) == 0 ? parse_unix(spec + 5, out, len)
-                                             : parse_inet(spec, out, len);
+    const char *where = without_tls(spec);
+    int got = strncmp(where, "unix:", 5) == 0 ? parse_unix(where + 5, out, len)
+                                              : parse_inet(where, out, len);
     if (got < 0)
         snprintf(error, size,
                  "cannot listen on '%s': say ADDR:PORT with a numeric address "
-                 "(127.0.0.1:7272, [::1]:7272, 0.0.0.0:80) or unix:PATH",
+                 "(127.0.0.1:7272, [::1]:7272, 0.0.0.0:80) or unix:PATH, with tls: "
+                 "before it for TLS",
                  spec);
     return got;
 }
@@ -117,13 +125,15 @@ static void describe(struct listener *l, const char *spec)
     socklen_t len = sizeof bound;
     snprintf(l->where, sizeof l->where, "%s", spec);
     l->path[0] = 0;
-    if (strncmp(spec, "unix:", 5) == 0) {
-        snprintf(l->path, sizeof l->path, "%s", spec + 5);
+    l->tls = without_tls(spec) != spec;
+    if (strncmp(without_tls(spec), "unix:", 5) == 0) {
+        snprintf(l->path, sizeof l->path, "%s", without_tls(spec) + 5);
     } else if (getsockname(l->fd, &bound.sa, &len) == 0) {
         struct addr addr;
         char text[ADDR_TEXT_MAX];
         addr_from(&bound, &addr);
-        snprintf(l->where, sizeof l->where, "%s", addr_text(&addr, text));
+        snprintf(l->where, sizeof l->where, "%s%s", l->tls ? "tls:" : "",
+                 addr_text(&addr, text));
     }
 }
 

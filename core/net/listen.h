@@ -12,11 +12,13 @@
 struct listener {
     int fd;
     char where[128]; /* "127.0.0.1:7272" with the port it really got, or "unix:PATH" */
+    bool tls;        /* "tls:" stood before the address */
     char path[108];  /* of a unix socket, removed by listener_close; else empty */
 };
 
-/* Opens "ADDR:PORT" ("[::1]:7272" for IPv6, port 0 for any free one) or "unix:PATH".
- * Returns 0, or -1 with a sentence in `error` that says what, where and what to do. */
+/* Opens "ADDR:PORT" or "tls:ADDR:PORT" ("[::1]:7272" for IPv6, port 0 for any free one)
+ * or "unix:PATH". Returns 0, or -1 with a sentence in `error` that says what, where and
+ * what to do. */
 int listener_open(struct listener *l, const char *spec, char *error, size_t size);
 
 /* Whether `spec` has a form that listener_open understands. */

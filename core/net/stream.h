@@ -14,11 +14,24 @@ enum { STREAM_END = 0, STREAM_AGAIN = -1, STREAM_ERROR = -2 };
 
 struct stream;
 
+enum stream_wants {
+    STREAM_WANTS_NOTHING,
+    STREAM_WANTS_WRITE, /* to write what it took already: call write, with nothing if need
+                           be */
+    STREAM_WANTS_READ_RETRY, /* to be read again once the socket is writable */
+};
+
 struct stream_ops {
     /* Up to `len` bytes into `at`. Returns how many, or END, AGAIN, ERROR. */
     ssize_t (*read)(struct stream *, uint8_t *at, size_t len);
-    /* Writes from `iov`. Returns how many bytes, AGAIN or ERROR. */
+    /* Writes from `iov`, of `count` pieces, perhaps none. Returns how many bytes it took,
+     * AGAIN or ERROR. */
     ssize_t (*write)(struct stream *, const struct iovec *iov, int count);
+    /* What it waits for beside what its owner wants; NULL: never anything. */
+    enum stream_wants (*wants)(const struct stream *);
+    /* The subject of the peer's verified certificate (RFC 2253) into `out`; false: there
+     * is none. NULL: never one. */
+    bool (*subject)(const struct stream *, char *out, size_t size);
     /* Bytes that were received already wait inside, where poll does not see them. */
     bool (*is_pending)(const struct stream *);
     /* Says that nothing more will be written (FIN). */
@@ -29,7 +42,8 @@ struct stream_ops {
 
 struct stream {
     const struct stream_ops *ops;
-    int fd; /* what to watch, or -1 */
+    int fd;      /* what to watch, or -1 */
+    bool secure; /* encrypted */
 };
 
 /* A stream over a connected, non-blocking socket, which it owns from now on.

@@ -55,6 +55,6 @@ struct stream *stream_tcp_new(int fd)
 {
     struct stream *s = malloc(sizeof *s);
     if (s)
-        *s = (struct stream){&tcp_ops, fd};
+        *s = (struct stream){.ops = &tcp_ops, .fd = fd};
     return s;
 }

@@ -5,6 +5,7 @@
 
 #include "base/id.h"
 #include "base/list.h"
+#include "net/tls.h"
 #include "room/topic.h"
 #include "wire/close.h"
 #include "wire/header.h"
@@ -17,6 +18,7 @@
 enum {
     SCRATCH_BYTES = 64 * 1024,
     UP_BATCH_BYTES = 256 * 1024, /* posted within a turn when it grows larger */
+    SUBJECT_MAX = 1024,          /* of a client's certificate */
     READS_A_TURN = 16, /* of one peer, while its stream says that more is inside */
     NO_SLOT = ID_SLOTS_MAX,
 };
@@ -142,7 +144,7 @@ static void on_io(struct ev_loop *loop, ev_io *w, int revents)
 {
     (void)loop;
     struct peer *p = w->data;
-    if (revents & EV_READ)
+    if ((revents & EV_READ) || conn_wants_read_retry(p->conn))
         read_peer(p);
     touch(p);
 }
@@ -150,7 +152,10 @@ static void on_io(struct ev_loop *loop, ev_io *w, int revents)
 static void accept_peer(struct shard *s, const struct mail *m)
 {
     struct peer *p = calloc(1, sizeof *p);
-    struct stream *stream = p ? stream_tcp_new(m->accept.fd) : NULL;
+    struct stream *stream = NULL;
+    if (p)
+        stream = m->accept.tls ? stream_tls_new(s->setup.tls, m->accept.fd)
+                               : stream_tcp_new(m->accept.fd);
     if (!stream)
         goto fail;
     p->conn = conn_new(&s->env, p, stream, &m->accept.addr);
@@ -194,8 +199,19 @@ static int on_open(void *owner, struct conn *conn, struct bytes head)
 {
     struct peer *p = owner;
     struct shard *s = p->shard;
-    struct mail m = {.kind = MAIL_OPEN, .id = p->id, .open = {.addr = *conn_addr(conn)}};
-    if (batch_add(&s->up, &m, head) < 0)
+    const struct stream *stream = conn_stream(conn);
+    struct mail m = {.kind = MAIL_OPEN, .id = p->id};
+    char subject[SUBJECT_MAX];
+    m.open.addr = *conn_addr(conn);
+    m.open.secure = stream->secure;
+    m.open.head_len = (uint32_t)head.len;
+    struct buf both = {0};
+    int result = buf_append(&both, head);
+    if (stream->ops->subject && stream->ops->subject(stream, subject, sizeof subject))
+        result |= buf_append(&both, bytes_of(subject));
+    result |= batch_add(&s->up, &m, buf_bytes(&both));
+    buf_deinit(&both);
+    if (result < 0)
         return -1;
     p->opened = true;
     s->open++;

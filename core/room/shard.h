@@ -21,6 +21,7 @@ struct shard_setup {
     const struct log *log;
     struct stats *stats;
     const struct page *page;
+    struct tls *tls; /* for connections that are to be encrypted; else NULL */
     struct http_limits http;
     struct session_limits session;
     bool deflate;                 /* permessage-deflate is offered to */

@@ -10,10 +10,14 @@
 
 #define REQUEST_TYPE "charlua.request"
 
-void request_push(lua_State *L, struct bytes head)
+void request_push(lua_State *L, struct bytes head, struct bytes subject)
 {
-    uint8_t *at = lua_newuserdatauv(L, head.len ? head.len : 1, 0);
+    uint8_t *at = lua_newuserdatauv(L, head.len ? head.len : 1, 1);
     memcpy(at, head.at, head.len);
+    if (subject.len) {
+        lua_pushlstring(L, (const char *)subject.at, subject.len);
+        lua_setiuservalue(L, -2, 1);
+    }
     luaL_setmetatable(L, REQUEST_TYPE);
 }
 
@@ -125,7 +129,8 @@ static void push_protocols(lua_State *L, const struct http_head *head)
     }
 }
 
-/* request.path, .query, .headers, .cookies, .origin, .protocols */
+/* request.path, .tls (the subject of the client's certificate), .query, .headers,
+ * .cookies, .origin, .protocols */
 static int request_index(lua_State *L)
 {
     static const struct http_limits any = {SIZE_MAX, HTTP_FIELDS_MAX};
@@ -134,7 +139,9 @@ static int request_index(lua_State *L)
     struct http_head head;
     if (http_head_parse(text, &any, &head) != 0)
         return luaL_error(L, "the request can't be read again");
-    if (strcmp(key, "path") == 0) {
+    if (strcmp(key, "tls") == 0) {
+        lua_getiuservalue(L, 1, 1);
+    } else if (strcmp(key, "path") == 0) {
         push_bytes(L, head.path);
     } else if (strcmp(key, "query") == 0) {
         lua_newtable(L);

@@ -33,6 +33,7 @@ struct run {
     struct client *client; /* NULL for timers */
     struct task *task;     /* set by begin_run once there is one */
     struct bytes data;     /* the message, the request's head or the close reason */
+    size_t head_len;       /* OPEN: of the data */
     uint64_t timer;
     uint16_t code;
     bool binary;
@@ -172,7 +173,8 @@ static int push_call(lua_State *L, struct run *r)
         if (lua_isnil(L, -1))
             return 0;
         client_push(L, r->client);
-        request_push(L, r->data);
+        request_push(L, (struct bytes){r->data.at, r->head_len},
+                     bytes_skip(r->data, r->head_len));
         break;
     case RUN_MESSAGE:
         app_push(L, NULL, "on_message");
@@ -463,6 +465,8 @@ static void handle_close(struct host *h, struct client *c, const struct mail *m)
 static void handle(struct host *h, struct client *c, const struct mail *m)
 {
     struct run r = {.kind = RUN_OPEN, .client = c, .data = mail_bytes(m)};
+    if (m->kind == MAIL_OPEN)
+        r.head_len = m->open.head_len;
     if (m->kind == MAIL_CLOSED) {
         handle_close(h, c, m);
         return;

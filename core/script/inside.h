@@ -96,8 +96,10 @@ void room_register(lua_State *L);
 /* The object and the state of `r` are forgotten. Never raises. */
 void room_forget(lua_State *L, struct room *r);
 
-/* api_request.c: pushes the request whose head is `head`. [-0, +1] */
-void request_push(lua_State *L, struct bytes head);
+/* api_request.c: pushes the request whose head is `head`; `subject`: of the client's
+ * certificate, or empty.
+ * [-0, +1] */
+void request_push(lua_State *L, struct bytes head, struct bytes subject);
 void request_register(lua_State *L);
 
 /* api_chat.c: pushes the module `charlua`. [-0, +1] */

@@ -15,7 +15,7 @@ static bool is_one_of(uint8_t c, const char *set)
 }
 
 /* RFC 9110 5.6.2 */
-static bool is_token_char(uint8_t c)
+bool http_is_token_byte(uint8_t c)
 {
     return is_alnum(c) || is_one_of(c, "!#$%&'*+-.^_`|~");
 }
@@ -120,7 +120,7 @@ static bool target_split(struct http_head *out)
 /* Takes the request line (RFC 9112 3). Returns 0 or a status. */
 static int line_take(struct bytes *rest, struct http_head *out)
 {
-    out->method = take_run(rest, is_token_char);
+    out->method = take_run(rest, http_is_token_byte);
     if (out->method.len == 0 || !take_text(rest, " "))
         return 400;
     out->target = take_run(rest, is_target_char);
@@ -139,7 +139,7 @@ static int line_take(struct bytes *rest, struct http_head *out)
 /* Takes one field line (RFC 9112 5). A folded line (5.2) has no name, so it fails. */
 static bool field_take(struct bytes *rest, struct http_field *out)
 {
-    out->name = take_run(rest, is_token_char);
+    out->name = take_run(rest, http_is_token_byte);
     if (out->name.len == 0 || !take_text(rest, ":"))
         return false;
     out->value = trim(take_run(rest, is_value_char));

@@ -28,6 +28,9 @@ struct http_limits {
     size_t fields; /* at most HTTP_FIELDS_MAX are allowed, whatever this says */
 };
 
+/* May `c` stand in a token, like a method or a field's name (RFC 9110 5.6.2)? */
+bool http_is_token_byte(uint8_t c);
+
 /* The length of the head that opens `in`, its blank line included, or 0 while that has
  * not arrived. `from` is how many bytes of `in` an earlier call has searched (0 at
  * first). */
