@@ -164,6 +164,8 @@ void charlua_get_stats(struct charlua *server, struct charlua_stats *stats)
         .messages_out = stats_read(&s->messages_out),
         .dropped = stats_read(&s->dropped),
         .slow_closed = stats_read(&s->slow_closed),
+        .fast_closed = stats_read(&s->fast_closed),
+        .turned_away = stats_read(&s->turned_away),
         .handler_errors = stats_read(&s->handler_errors),
         .reloads = stats_read(&s->reloads),
         .reload_errors = stats_read(&s->reload_errors),

@@ -83,7 +83,7 @@ CHARLUA_API int charlua_post(struct charlua *server, const char *room, const cha
 /* Counters since the start; `connections` is the number that are open now. */
 struct charlua_stats {
     uint64_t connections, accepted, refused;
-    uint64_t messages_in, messages_out, dropped, slow_closed;
+    uint64_t messages_in, messages_out, dropped, slow_closed, fast_closed, turned_away;
     uint64_t handler_errors, reloads, reload_errors;
 };
 

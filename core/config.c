@@ -4,6 +4,7 @@
 #include "charlua.h"
 #include "net/listen.h"
 #include "wire/http.h"
+#include "wire/origin.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -22,6 +23,8 @@ static const struct charlua_option options[] = {
     {"cert", "FILE", NULL, "certificate chain for TLS (PEM); repeatable, chosen by SNI"},
     {"key", "FILE", NULL, "private key of the --cert in the same place (PEM)"},
     {"client-ca", "FILE", NULL, "ask clients for certificates signed by these (PEM)"},
+    {"origin", "ORIGIN", NULL,
+     "let pages from there connect too: scheme://host[:port], or * for any; repeatable"},
     {"threads", "N", "0 below 4 CPUs, else CPUs - 1",
      "0: everything on one thread; N: N for connections, one for the script"},
     {"script", "FILE", "chat.lua", "the rules; the same as the SCRIPT argument"},
@@ -32,6 +35,19 @@ static const struct charlua_option options[] = {
     {"max-message", "BYTES", "1048576",
      "largest message from a client; beyond it: close 1009"},
     {"max-fragments", "N", "16384", "most frames in one message; beyond it: close 1008"},
+    {"max-connections", "N", "50000",
+     "most connections in all, 0: any number; beyond it: closed"},
+    {"max-per-address", "N", "2000",
+     "most connections of one address, 0: any number; beyond it: closed"},
+    {"max-connect-rate", "N", "500",
+     "new connections a second of one address, 0: any; beyond it: closed"},
+    {"max-rate", "N", "1000",
+     "messages a second of one client, 0: any; beyond it: error, then close 1008"},
+    {"max-byte-rate", "BYTES", "4194304", "the same in bytes of messages"},
+    {"max-queued", "BYTES", "268435456",
+     "most that may wait for all clients together; beyond it: see slow"},
+    {"max-json-depth", "N", "64",
+     "deepest nesting in a message; beyond it: error bad_json"},
     {"max-head", "BYTES", "16384", "largest head of a request; beyond it: 431"},
     {"max-fields", "N", "100", "most fields in a request's head; beyond it: 431"},
     {"max-queue", "BYTES", "1048576",
@@ -62,6 +78,14 @@ static const struct {
     {"max-fragments", offsetof(struct config, max_fragments), 16384, 1, 1 << 30},
     {"max-head", offsetof(struct config, max_head), 16 * KIB, 256, 1 * MIB},
     {"max-fields", offsetof(struct config, max_fields), 100, 8, HTTP_FIELDS_MAX},
+    {"max-connections", offsetof(struct config, max_connections), 50000, 0, 1 << 21},
+    {"max-per-address", offsetof(struct config, max_per_address), 2000, 0, 1 << 21},
+    {"max-connect-rate", offsetof(struct config, max_connect_rate), 500, 0, 1000000},
+    {"max-rate", offsetof(struct config, max_rate), 1000, 0, 1000000},
+    {"max-byte-rate", offsetof(struct config, max_byte_rate), 4 * MIB, 0, 1024 * MIB},
+    {"max-queued", offsetof(struct config, max_queued), 256 * MIB, 64 * KIB,
+     1024 * 1024 * MIB},
+    {"max-json-depth", offsetof(struct config, max_json_depth), 64, 1, 1000},
     {"max-queue", offsetof(struct config, max_queue), 1 * MIB, 1 * KIB, 1024 * MIB},
     {"max-rooms", offsetof(struct config, max_rooms), 100000, 1, 100000000},
     {"max-client-rooms", offsetof(struct config, max_client_rooms), 64, 1, 10000},
@@ -105,6 +129,8 @@ void config_deinit(struct config *c)
         free(c->cert[i]);
         free(c->key[i]);
     }
+    for (size_t i = 0; i < c->origin_count; i++)
+        free(c->origin[i]);
     free(c->client_ca);
     free(c->script);
     free(c->page);
@@ -117,7 +143,8 @@ static int set_number(struct config *c, size_t i, const char *value, char *error
     char *end;
     errno = 0;
     long long n = strtoll(value, &end, 10);
-    bool bytes = strstr("max-message max-head max-queue deflate-min script-memory",
+    bool bytes = strstr("max-message max-head max-queue max-queued max-byte-rate "
+                        "deflate-min script-memory",
                         numbers[i].name) != NULL;
     if (bytes && end != value && (*end == 'k' || *end == 'm') && !end[1] && n < 1 << 30)
         n *= *end++ == 'k' ? KIB : MIB;
@@ -158,14 +185,14 @@ static int add_listen(struct config *c, const char *value, char *error, size_t s
     return 0;
 }
 
-static int add_file(char **files, size_t *count, const char *name, const char *value,
-                    char *error, size_t size)
+static int add_text(char **texts, size_t *count, size_t max, const char *name,
+                    const char *value, char *error, size_t size)
 {
-    if (*count == CONFIG_CERT_MAX) {
-        snprintf(error, size, "--%s %s: %d are the most", name, value, CONFIG_CERT_MAX);
+    if (*count == max) {
+        snprintf(error, size, "--%s %s: %zu are the most", name, value, max);
         return -1;
     }
-    if (set_text(&files[*count], value, error, size) < 0)
+    if (set_text(&texts[*count], value, error, size) < 0)
         return -1;
     ++*count;
     return 0;
@@ -241,11 +268,22 @@ int config_set(struct config *c, const char *name, const char *value, char *erro
     if (strcmp(name, "script") == 0)
         return set_text(&c->script, value, error, size);
     if (strcmp(name, "cert") == 0)
-        return add_file(c->cert, &c->cert_count, name, value, error, size);
+        return add_text(c->cert, &c->cert_count, CONFIG_CERT_MAX, name, value, error,
+                        size);
     if (strcmp(name, "key") == 0)
-        return add_file(c->key, &c->key_count, name, value, error, size);
+        return add_text(c->key, &c->key_count, CONFIG_CERT_MAX, name, value, error, size);
     if (strcmp(name, "client-ca") == 0)
         return set_text(&c->client_ca, value, error, size);
+    if (strcmp(name, "origin") == 0 && !origin_is_valid(value)) {
+        snprintf(
+            error, size,
+            "--origin '%s': say scheme://host[:port], like https://example.org, or *",
+            value);
+        return -1;
+    }
+    if (strcmp(name, "origin") == 0)
+        return add_text(c->origin, &c->origin_count, CONFIG_ORIGIN_MAX, name, value,
+                        error, size);
     if (strcmp(name, "page") == 0)
         return set_text(&c->page, value, error, size);
     if (strcmp(name, "log-level") == 0)

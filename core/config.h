@@ -16,6 +16,7 @@ enum {
     CONFIG_LISTEN_MAX = 16,
     CONFIG_SET_MAX = 256,
     CONFIG_CERT_MAX = 16,
+    CONFIG_ORIGIN_MAX = 64,
     CONFIG_THREADS_MAX = 64
 };
 
@@ -28,6 +29,8 @@ struct config {
     size_t listen_count;
     struct config_pair set[CONFIG_SET_MAX];
     size_t set_count;
+    char *origin[CONFIG_ORIGIN_MAX];
+    size_t origin_count;
     char *cert[CONFIG_CERT_MAX], *key[CONFIG_CERT_MAX]; /* pairs */
     size_t cert_count, key_count;
     char *client_ca;
@@ -41,9 +44,12 @@ struct config {
     int64_t max_message, max_fragments, max_head, max_fields, max_queue, max_rooms,
         max_client_rooms;
     int64_t head_time, ping_interval, ping_timeout, close_time; /* seconds */
-    int64_t deflate_min;                                        /* bytes */
-    int64_t handler_time;                                       /* milliseconds */
-    int64_t script_memory;                                      /* bytes */
+    int64_t max_connections, max_per_address, max_connect_rate, max_rate, max_byte_rate,
+        max_queued;
+    int64_t max_json_depth;
+    int64_t deflate_min;   /* bytes */
+    int64_t handler_time;  /* milliseconds */
+    int64_t script_memory; /* bytes */
 };
 
 void config_init(struct config *c);

@@ -3,6 +3,7 @@
  * accepts. There is one code path: a place runs the turns of whoever is on it. */
 #include "server.h"
 
+#include "net/gate.h"
 #include "net/listen.h"
 #include "net/page.h"
 #include "net/tls.h"
@@ -65,6 +66,8 @@ struct server {
     ev_timer drain, end;
     struct page *page;
     struct tls *tls;
+    struct gate *gate;
+    ev_tstamp turned_away_logged;
     struct stats stats;
     const struct log *log;
     pthread_mutex_t post_lock; /* over `running` and the host's life, for server_post */
@@ -232,6 +235,24 @@ static void pause_accepting(struct server *s)
     ev_timer_start(s->main.loop, &s->pause);
 }
 
+/* Asks the gate; a refusal is counted, and logged at most once a second. */
+static bool let_in(struct server *s, const struct addr *from)
+{
+    ev_tstamp now = ev_now(s->main.loop);
+    enum gate_answer answer = gate_enter(s->gate, from, (uint64_t)(now * 1000));
+    if (answer == GATE_OPEN)
+        return true;
+    stats_add(&s->stats.turned_away, 1);
+    if (now - s->turned_away_logged >= 1) {
+        char ip[ADDR_TEXT_MAX];
+        s->turned_away_logged = now;
+        log_warn(s->log, "connection turned away: too many %s ip=%s turned_away=%llu",
+                 gate_reason(answer), addr_ip(from, ip),
+                 (unsigned long long)stats_read(&s->stats.turned_away));
+    }
+    return false;
+}
+
 /* Deals new connections out to the shards in turn. */
 static void on_accept(struct ev_loop *loop, ev_io *w, int revents)
 {
@@ -247,8 +268,14 @@ static void on_accept(struct ev_loop *loop, ev_io *w, int revents)
         if (m.accept.fd < 0)
             break;
         stats_add(&s->stats.accepted, 1);
-        if (batch_add(&s->accepted[s->next_shard], &m, (struct bytes){0}) < 0)
+        if (!let_in(s, &m.accept.addr)) {
             close(m.accept.fd);
+            continue;
+        }
+        if (batch_add(&s->accepted[s->next_shard], &m, (struct bytes){0}) < 0) {
+            gate_leave(s->gate, &m.accept.addr);
+            close(m.accept.fd);
+        }
         s->next_shard = (s->next_shard + 1) % s->shard_count;
     }
     for (uint32_t i = 0; i < s->shard_count; i++)
@@ -367,8 +394,9 @@ static struct place *shard_place(struct server *s, uint32_t i)
     return s->place_count ? &s->places[i + 1] : &s->main;
 }
 
-static int build_places(struct server *s, int64_t threads)
+static int build_places(struct server *s, const struct config *c)
 {
+    int64_t threads = c->threads;
     s->shard_count = threads == 0 ? 1 : (uint32_t)threads;
     s->place_count = threads == 0 ? 0 : (size_t)threads + 1;
     s->places = calloc(s->place_count + 1, sizeof *s->places);
@@ -380,6 +408,11 @@ static int build_places(struct server *s, int64_t threads)
     for (size_t i = 0; i < s->place_count; i++)
         if (place_init(&s->places[i], s) < 0)
             return -1;
+    struct gate_limits gate = {(uint32_t)c->max_connections, (uint32_t)c->max_per_address,
+                               (uint32_t)c->max_connect_rate};
+    s->gate = gate_new(&gate);
+    if (!s->gate)
+        return -1;
     s->host_place = threads == 0 ? &s->main : &s->places[0];
     mailbox_init(&s->host_inbox, INBOX_BYTES, wake_place, host_drained, s->host_place);
     for (uint32_t i = 0; i < s->shard_count; i++)
@@ -406,6 +439,12 @@ static int build_shard(struct server *s, const struct config *c, uint32_t index)
         .deflate = !c->no_deflate,
         .deflate_min = (size_t)c->deflate_min,
         .queue_max = (size_t)c->max_queue,
+        .queued_max = (size_t)c->max_queued / s->shard_count,
+        .messages_a_second = (float)c->max_rate,
+        .bytes_a_second = (float)c->max_byte_rate,
+        .gate = s->gate,
+        .origins = c->origin,
+        .origin_count = c->origin_count,
         .drop_when_slow = c->drop_when_slow,
         .wait = {[CONN_WAIT_HEAD] = (double)c->head_time,
                  [CONN_WAIT_ANSWER] = 60,
@@ -432,6 +471,7 @@ static int build_host(struct server *s, const struct server_setup *setup)
         .shards = s->inboxes,
         .shard_count = s->shard_count,
         .memory_max = (size_t)c->script_memory,
+        .json_depth = (int)c->max_json_depth,
         .handler_time = (double)c->handler_time / 1000,
         .rooms_max = (uint32_t)c->max_rooms,
         .rooms_per_client = (uint32_t)c->max_client_rooms,
@@ -472,7 +512,7 @@ static int build(struct server *s, const struct server_setup *setup, char *error
     if (open_page(s, c, error, size) < 0 || open_tls(s, c, error, size) < 0 ||
         open_listeners(s, c, error, size) < 0)
         return -1;
-    if (build_places(s, c->threads) < 0 || build_host(s, setup) < 0)
+    if (build_places(s, c) < 0 || build_host(s, setup) < 0)
         goto no_memory;
     for (uint32_t i = 0; i < s->shard_count; i++)
         if (build_shard(s, c, i) < 0)
@@ -531,6 +571,8 @@ static void tear_down(struct server *s)
     s->main.shard = NULL;
     page_close(s->page);
     tls_free(s->tls);
+    gate_free(s->gate);
+    s->gate = NULL;
     s->tls = NULL;
     free(s->places);
     free(s->shards);

@@ -16,6 +16,8 @@ struct stats {
     atomic_uint_fast64_t messages_out; /* frames queued, one a receiver */
     atomic_uint_fast64_t dropped;      /* frames not queued: the receiver was too slow */
     atomic_uint_fast64_t slow_closed;  /* receivers closed for being too slow */
+    atomic_uint_fast64_t turned_away;  /* connections over a limit of the gate */
+    atomic_uint_fast64_t fast_closed;  /* clients closed for sending too fast */
     atomic_uint_fast64_t handler_errors;
     atomic_uint_fast64_t reloads;
     atomic_uint_fast64_t reload_errors;

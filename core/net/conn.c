@@ -3,11 +3,13 @@
 #include "net/conn.h"
 
 #include "base/buf.h"
+#include "base/rate.h"
 #include "net/outq.h"
 #include "net/page.h"
 #include "wire/answer.h"
 #include "wire/close.h"
 #include "wire/utf8.h"
+#include "wire/origin.h"
 #include "wire/upgrade.h"
 
 #include <stdlib.h>
@@ -26,10 +28,12 @@ enum conn_state {
 };
 
 struct conn {
-    const struct conn_env *env;
+    struct conn_env *env;
+    struct rate messages, bytes; /* what it sends us */
     void *owner;
     struct stream *stream;
     struct outq out;
+    size_t counted;  /* bytes of `out` in env->queued */
     struct buf in;   /* the part of a head that has come; what was pipelined behind it */
     size_t searched; /* bytes of `in` known not to hold the head's end */
     struct session session;
@@ -45,6 +49,7 @@ struct conn {
     bool keep_alive;
     uint8_t
         deflate_bits; /* the peer's window for permessage-deflate; 0: not negotiated */
+    bool warned;      /* that it sends too fast */
     bool unanswered;  /* nothing has come since our ping */
 };
 
@@ -61,7 +66,7 @@ static void enter_head(struct conn *c)
     wait_for(c, CONN_WAIT_HEAD);
 }
 
-struct conn *conn_new(const struct conn_env *env, void *owner, struct stream *stream,
+struct conn *conn_new(struct conn_env *env, void *owner, struct stream *stream,
                       const struct addr *from)
 {
     struct conn *c = calloc(1, sizeof *c);
@@ -75,8 +80,16 @@ struct conn *conn_new(const struct conn_env *env, void *owner, struct stream *st
     return c;
 }
 
+/* Keeps the sum over all peers true after a change of the queue. */
+static void count_queued(struct conn *c)
+{
+    c->env->queued += c->out.bytes - c->counted;
+    c->counted = c->out.bytes;
+}
+
 void conn_free(struct conn *c)
 {
+    c->env->queued -= c->counted;
     if (c->upgraded)
         session_deinit(&c->session);
     outq_deinit(&c->out);
@@ -109,6 +122,7 @@ static void queue_moved(struct conn *c, struct frame *f)
     if (!f || outq_push(&c->out, f) < 0)
         conn_abort(c);
     frame_unref(f);
+    count_queued(c);
 }
 
 /* Everything that is queued leaves, then the connection ends. */
@@ -156,6 +170,13 @@ static void upgrade(struct conn *c, const struct http_head *head, struct bytes h
                    ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
                : refusal.status == 405 ? "Allow: GET\r\n"
                                        : NULL);
+        return;
+    }
+    if (!origin_is_allowed(head, c->env->origins, c->env->origin_count)) {
+        refuse(c, 403,
+               "pages from this origin may not connect; the operator allows them with "
+               "--origin",
+               NULL);
         return;
     }
     char extensions[DEFLATE_RESPONSE_SIZE];
@@ -293,8 +314,37 @@ static bool inflate_message(struct conn *c, struct session_out *out)
     return code == 0;
 }
 
+/* Charges the peer for a message or ping of `len` bytes. False: it is not to be handled.
+ * Who goes on after the warning, by a second's worth, is closed. */
+static bool afford(struct conn *c, size_t len)
+{
+    float messages =
+        rate_take(&c->messages, c->env->now_ms, c->env->messages_a_second, 1);
+    float bytes =
+        rate_take(&c->bytes, c->env->now_ms, c->env->bytes_a_second, (float)len);
+    if (messages == 0 && bytes == 0) {
+        c->warned = false;
+        return true;
+    }
+    if (messages > c->env->messages_a_second ||
+        (bytes > c->env->bytes_a_second && bytes > (float)len)) {
+        stats_add(&c->env->stats->fast_closed, 1);
+        conn_close(c, WS_CLOSE_POLICY, bytes_of("too fast"));
+    } else if (!c->warned) {
+        struct frame *f =
+            frame_new(WS_TEXT, bytes_of("{\"type\":\"error\",\"error\":\"too_fast\"}"));
+        c->warned = true;
+        if (f)
+            (void)conn_send(c, f);
+        frame_unref(f);
+    }
+    return false;
+}
+
 static void take_message(struct conn *c, struct session_out *out)
 {
+    if (!afford(c, out->data.len))
+        return;
     if (out->compressed && !inflate_message(c, out))
         return;
     stats_add(&c->env->stats->messages_in, 1);
@@ -316,7 +366,7 @@ static void decode(struct conn *c, uint8_t *at, size_t len)
                 take_message(c, &out);
             break;
         case SESSION_PING:
-            if (c->state == CONN_OPEN)
+            if (c->state == CONN_OPEN && afford(c, out.data.len))
                 pong(c, out.data);
             break;
         case SESSION_PONG:
@@ -337,12 +387,15 @@ enum send_result conn_send(struct conn *c, struct frame *f)
         return SEND_GONE;
     if (c->deflate_bits)
         f = deflate_frame(c->env->deflate, f, c->deflate_bits);
-    if (c->out.bytes + frame_bytes(f).len > c->env->queue_max)
+    size_t len = frame_bytes(f).len;
+    if (c->out.bytes + len > c->env->queue_max ||
+        c->env->queued + len > c->env->queued_max)
         return SEND_FULL;
     if (outq_push(&c->out, f) < 0) {
         conn_abort(c);
         return SEND_GONE;
     }
+    count_queued(c);
     return SEND_OK;
 }
 
@@ -361,6 +414,7 @@ void conn_close_now(struct conn *c, uint16_t code, const char *reason)
     if (c->state != CONN_OPEN)
         return;
     outq_drop_unsent(&c->out);
+    count_queued(c);
     fail(c, code, reason);
 }
 
@@ -436,6 +490,7 @@ static bool write_out(struct conn *c)
         if (n < 0)
             return false;
         outq_advance(&c->out, (size_t)n);
+        count_queued(c);
     }
     return true;
 }

@@ -21,7 +21,14 @@ struct page;
 struct conn_env {
     struct http_limits http;
     struct session_limits session;
-    size_t queue_max; /* bytes that may wait for one peer */
+    size_t queue_max;        /* bytes that may wait for one peer */
+    size_t queued_max;       /* and for all of them together */
+    size_t queued;           /* bytes that wait now */
+    float messages_a_second; /* of one peer, pings among them; 0: any number */
+    float bytes_a_second;    /* of its messages */
+    uint64_t now_ms;         /* of a steady clock; the shard keeps it */
+    char *const *origins;    /* allowed beside our own host */
+    size_t origin_count;
     const struct page *page;
     struct stats *stats;
     struct deflate *deflate; /* NULL: permessage-deflate is not negotiated */
@@ -35,8 +42,9 @@ struct conn_env {
     int (*on_message)(void *owner, struct conn *, struct bytes data, bool binary);
 };
 
-/* Takes `stream` over. NULL when memory is out: the stream is still the caller's. */
-struct conn *conn_new(const struct conn_env *env, void *owner, struct stream *stream,
+/* Takes `stream` over. `env` is the shard's. NULL when memory is out: the stream is still
+ * the caller's. */
+struct conn *conn_new(struct conn_env *env, void *owner, struct stream *stream,
                       const struct addr *from);
 void conn_free(struct conn *c);
 

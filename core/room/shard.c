@@ -5,6 +5,7 @@
 
 #include "base/id.h"
 #include "base/list.h"
+#include "net/gate.h"
 #include "net/tls.h"
 #include "room/topic.h"
 #include "wire/close.h"
@@ -142,8 +143,8 @@ static void read_peer(struct peer *p)
 
 static void on_io(struct ev_loop *loop, ev_io *w, int revents)
 {
-    (void)loop;
     struct peer *p = w->data;
+    p->shard->env.now_ms = (uint64_t)(ev_now(loop) * 1000);
     if ((revents & EV_READ) || conn_wants_read_retry(p->conn))
         read_peer(p);
     touch(p);
@@ -169,6 +170,7 @@ static void accept_peer(struct shard *s, const struct mail *m)
     touch(p);
     return;
 fail:
+    gate_leave(s->setup.gate, &m->accept.addr);
     log_warn(s->setup.log, "connection refused: out of memory or of slots shard=%u",
              s->setup.index);
     if (p && p->conn)
@@ -189,6 +191,7 @@ static void reap(struct peer *p)
     ev_clear_pending(s->setup.loop, &p->io);
     topic_remove_all(&s->topics, id_slot(p->id));
     free_slot(s, id_slot(p->id));
+    gate_leave(s->setup.gate, conn_addr(p->conn));
     conn_free(p->conn);
     free(p);
 }
@@ -490,6 +493,11 @@ struct shard *shard_new(const struct shard_setup *setup)
         .http = setup->http,
         .session = setup->session,
         .queue_max = setup->queue_max,
+        .queued_max = setup->queued_max,
+        .messages_a_second = setup->messages_a_second,
+        .bytes_a_second = setup->bytes_a_second,
+        .origins = setup->origins,
+        .origin_count = setup->origin_count,
         .page = setup->page,
         .stats = setup->stats,
         .ping = frame_new(WS_PING, (struct bytes){0}),

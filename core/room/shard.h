@@ -24,6 +24,12 @@ struct shard_setup {
     struct tls *tls; /* for connections that are to be encrypted; else NULL */
     struct http_limits http;
     struct session_limits session;
+    struct gate *gate;    /* told when a connection has ended */
+    char *const *origins; /* allowed beside our own host */
+    size_t origin_count;
+    size_t queued_max;       /* bytes that may wait for all peers together */
+    float messages_a_second; /* of one peer; 0: any number */
+    float bytes_a_second;
     bool deflate;                 /* permessage-deflate is offered to */
     size_t deflate_min;           /* bytes of payload from which it is used */
     size_t queue_max;             /* bytes that may wait for one peer */

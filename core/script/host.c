@@ -21,7 +21,6 @@ enum {
     PENDING_MAX_BYTES =
         256 * 1024, /* of one client whose handler waits; then it is paused */
     LOAD_SECONDS = 5,
-    JSON_DEPTH_MAX = 64,
 };
 
 enum run_kind { RUN_OPEN, RUN_MESSAGE, RUN_CLOSE, RUN_TIMER, RUN_RESUME };
@@ -772,7 +771,7 @@ static void push_json(lua_State *L)
     lua_pushboolean(L, 0);
     lua_call(L, 1, 0);
     lua_getfield(L, -1, "decode_max_depth");
-    lua_pushinteger(L, JSON_DEPTH_MAX);
+    lua_pushinteger(L, host_of(L)->setup.json_depth);
     lua_call(L, 1, 0);
     lua_getfield(L, -1, "encode_number_precision");
     lua_pushinteger(L, 14);

@@ -35,6 +35,7 @@ struct host_setup {
     struct mailbox *inbox;  /* mail for it */
     struct mailbox *shards; /* their inboxes, by index */
     uint32_t shard_count;
+    int json_depth;      /* of clients' messages */
     size_t memory_max;   /* bytes for the Lua state */
     double handler_time; /* seconds a handler may run */
     uint32_t rooms_max, rooms_per_client;
