@@ -25,6 +25,9 @@ static const struct charlua_option options[] = {
     {"client-ca", "FILE", NULL, "ask clients for certificates signed by these (PEM)"},
     {"origin", "ORIGIN", NULL,
      "let pages from there connect too: scheme://host[:port], or * for any; repeatable"},
+    {"trust-proxy", "CIDR", NULL,
+     "believe proxies from there: PROXY header, Forwarded, X-Forwarded-For; or unix; "
+     "repeatable"},
     {"threads", "N", "0 below 4 CPUs, else CPUs - 1",
      "0: everything on one thread; N: N for connections, one for the script"},
     {"script", "FILE", "chat.lua", "the rules; the same as the SCRIPT argument"},
@@ -198,6 +201,20 @@ static int add_text(char **texts, size_t *count, size_t max, const char *name,
     return 0;
 }
 
+static int add_trusted(struct config *c, const char *value, char *error, size_t size)
+{
+    if (c->trusted_count == CONFIG_ORIGIN_MAX ||
+        cidr_parse(value, &c->trusted[c->trusted_count]) < 0) {
+        snprintf(error, size,
+                 "--trust-proxy '%s': say an address, a range like 10.0.0.0/8 or unix; "
+                 "%d are the most",
+                 value, CONFIG_ORIGIN_MAX);
+        return -1;
+    }
+    c->trusted_count++;
+    return 0;
+}
+
 static int add_set(struct config *c, const char *value, char *error, size_t size)
 {
     const char *equals = strchr(value, '=');
@@ -284,6 +301,8 @@ int config_set(struct config *c, const char *name, const char *value, char *erro
     if (strcmp(name, "origin") == 0)
         return add_text(c->origin, &c->origin_count, CONFIG_ORIGIN_MAX, name, value,
                         error, size);
+    if (strcmp(name, "trust-proxy") == 0)
+        return add_trusted(c, value, error, size);
     if (strcmp(name, "page") == 0)
         return set_text(&c->page, value, error, size);
     if (strcmp(name, "log-level") == 0)

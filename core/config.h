@@ -4,6 +4,7 @@
 #ifndef CHARLUA_CONFIG_H
 #define CHARLUA_CONFIG_H
 
+#include "base/cidr.h"
 #include "base/log.h"
 
 #include <stdbool.h>
@@ -31,6 +32,8 @@ struct config {
     size_t set_count;
     char *origin[CONFIG_ORIGIN_MAX];
     size_t origin_count;
+    struct cidr trusted[CONFIG_ORIGIN_MAX];
+    size_t trusted_count;
     char *cert[CONFIG_CERT_MAX], *key[CONFIG_CERT_MAX]; /* pairs */
     size_t cert_count, key_count;
     char *client_ca;

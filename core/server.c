@@ -409,7 +409,8 @@ static int build_places(struct server *s, const struct config *c)
         if (place_init(&s->places[i], s) < 0)
             return -1;
     struct gate_limits gate = {(uint32_t)c->max_connections, (uint32_t)c->max_per_address,
-                               (uint32_t)c->max_connect_rate};
+                               (uint32_t)c->max_connect_rate, c->trusted,
+                               c->trusted_count};
     s->gate = gate_new(&gate);
     if (!s->gate)
         return -1;
@@ -445,6 +446,8 @@ static int build_shard(struct server *s, const struct config *c, uint32_t index)
         .gate = s->gate,
         .origins = c->origin,
         .origin_count = c->origin_count,
+        .trusted = c->trusted,
+        .trusted_count = c->trusted_count,
         .drop_when_slow = c->drop_when_slow,
         .wait = {[CONN_WAIT_HEAD] = (double)c->head_time,
                  [CONN_WAIT_ANSWER] = 60,

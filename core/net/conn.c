@@ -10,6 +10,7 @@
 #include "wire/close.h"
 #include "wire/utf8.h"
 #include "wire/origin.h"
+#include "wire/proxy.h"
 #include "wire/upgrade.h"
 
 #include <stdlib.h>
@@ -49,6 +50,8 @@ struct conn {
     bool keep_alive;
     uint8_t
         deflate_bits; /* the peer's window for permessage-deflate; 0: not negotiated */
+    bool begun;       /* what a proxy may say before the first request has been read */
+    bool proxied;     /* addr is the client's, not the peer's */
     bool warned;      /* that it sends too fast */
     bool unanswered;  /* nothing has come since our ping */
 };
@@ -159,6 +162,17 @@ static void refuse(struct conn *c, int status, const char *why, const char *fiel
     answer(c, answer_error(status, why, fields), false);
 }
 
+/* A trusted proxy has said who the client is. */
+static void set_client(struct conn *c, const struct addr *client)
+{
+    if (c->env->on_client(c->owner, c, client)) {
+        c->addr = *client;
+        c->proxied = true;
+    } else {
+        refuse(c, 429, "too many connections from your address", "Retry-After: 5\r\n");
+    }
+}
+
 /* Switches to WebSocket. `head` lies in c->in. */
 static void upgrade(struct conn *c, const struct http_head *head, struct bytes head_bytes)
 {
@@ -172,6 +186,12 @@ static void upgrade(struct conn *c, const struct http_head *head, struct bytes h
                                        : NULL);
         return;
     }
+    struct addr client;
+    if (!c->proxied && cidr_has(c->env->trusted, c->env->trusted_count, &c->addr) &&
+        proxy_client(head, c->env->trusted, c->env->trusted_count, &client))
+        set_client(c, &client);
+    if (c->state != CONN_HEAD)
+        return;
     if (!origin_is_allowed(head, c->env->origins, c->env->origin_count)) {
         refuse(c, 403,
                "pages from this origin may not connect; the operator allows them with "
@@ -222,9 +242,37 @@ static void respond(struct conn *c, const struct http_head *head, struct bytes h
 
 static void decode(struct conn *c, uint8_t *at, size_t len);
 
+/* Takes a trusted proxy's PROXY header off c->in. True: what follows is a request. */
+static bool take_proxy_header(struct conn *c)
+{
+    struct addr client;
+    bool known = false;
+    if (!cidr_has(c->env->trusted, c->env->trusted_count, &c->addr) ||
+        !proxy_is_begun(buf_bytes(&c->in))) {
+        c->begun = true;
+        return true;
+    }
+    int n = proxy_parse(buf_bytes(&c->in), &client, &known);
+    if (n < 0)
+        refuse(c, 400, "malformed PROXY header", NULL);
+    if (n <= 0)
+        return false;
+    c->begun = true;
+    buf_consume(&c->in, (size_t)n);
+    if (known)
+        set_client(c, &client);
+    return c->state == CONN_HEAD && c->in.len > 0;
+}
+
 /* Handles the request at the start of c->in once its head is whole. */
 static void try_request(struct conn *c)
 {
+    if (!c->begun && !take_proxy_header(c))
+        return;
+    if (!http_is_token_byte(c->in.at[0]) && c->in.at[0] != '\r') {
+        refuse(c, 400, "this is not HTTP; is it TLS to a port without?", NULL);
+        return;
+    }
     size_t end = http_head_end(buf_bytes(&c->in), c->searched);
     if (!end) {
         c->searched = c->in.len;
@@ -254,14 +302,9 @@ static void try_request(struct conn *c)
 static void receive_head(struct conn *c, struct bytes data)
 {
     /* RFC 9112 2.2: an empty line before the request line is passed over. */
-    if (c->in.len == 0) {
+    if (c->in.len == 0 && c->begun)
         while (data.len >= 2 && data.at[0] == '\r' && data.at[1] == '\n')
             data = bytes_skip(data, 2);
-        if (data.len && !http_is_token_byte(data.at[0]) && data.at[0] != '\r') {
-            refuse(c, 400, "this is not HTTP; is it TLS to a port without?", NULL);
-            return;
-        }
-    }
     if (data.len == 0)
         return;
     if (buf_append(&c->in, data) < 0)

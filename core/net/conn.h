@@ -5,7 +5,7 @@
 #ifndef CHARLUA_NET_CONN_H
 #define CHARLUA_NET_CONN_H
 
-#include "base/addr.h"
+#include "base/cidr.h"
 #include "base/log.h"
 #include "base/stats.h"
 #include "net/stream.h"
@@ -29,6 +29,10 @@ struct conn_env {
     uint64_t now_ms;         /* of a steady clock; the shard keeps it */
     char *const *origins;    /* allowed beside our own host */
     size_t origin_count;
+    const struct cidr *trusted; /* proxies that are believed */
+    size_t trusted_count;
+    /* The peer is a proxy for `client`. False: that one may not connect. */
+    bool (*on_client)(void *owner, struct conn *, const struct addr *client);
     const struct page *page;
     struct stats *stats;
     struct deflate *deflate; /* NULL: permessage-deflate is not negotiated */

@@ -68,6 +68,12 @@ static void sweep(struct gate *g, uint64_t now_ms)
         free(map_take(&g->visitors, gone[--n]));
 }
 
+static bool is_exempt(const struct gate *g, const struct addr *addr)
+{
+    return addr->family == ADDR_UNIX ||
+           cidr_has(g->limits.trusted, g->limits.trusted_count, addr);
+}
+
 static struct visitor *visitor_of(struct gate *g, const struct addr *addr)
 {
     uint64_t key = key_of(addr);
@@ -88,7 +94,7 @@ static enum gate_answer judge(struct gate *g, const struct addr *addr, uint64_t 
 {
     if (g->limits.connections && g->count >= g->limits.connections)
         return GATE_FULL;
-    if (addr->family == ADDR_UNIX)
+    if (is_exempt(g, addr))
         return GATE_OPEN;
     struct visitor *v = visitor_of(g, addr);
     if (!v)
@@ -115,15 +121,34 @@ enum gate_answer gate_enter(struct gate *g, const struct addr *addr, uint64_t no
     return answer;
 }
 
-void gate_leave(struct gate *g, const struct addr *addr)
+static void leave(struct gate *g, const struct addr *addr)
 {
-    pthread_mutex_lock(&g->lock);
-    struct visitor *v =
-        addr->family == ADDR_UNIX ? NULL : map_get(&g->visitors, key_of(addr));
+    struct visitor *v = is_exempt(g, addr) ? NULL : map_get(&g->visitors, key_of(addr));
     if (v && v->count)
         v->count--;
     g->count--;
+}
+
+void gate_leave(struct gate *g, const struct addr *addr)
+{
+    pthread_mutex_lock(&g->lock);
+    leave(g, addr);
     pthread_mutex_unlock(&g->lock);
+}
+
+enum gate_answer gate_change(struct gate *g, const struct addr *from,
+                             const struct addr *to, uint64_t now_ms)
+{
+    pthread_mutex_lock(&g->lock);
+    g->count--; /* its own place is free for it */
+    enum gate_answer answer = judge(g, to, now_ms);
+    g->count++;
+    if (answer == GATE_OPEN) {
+        leave(g, from);
+        g->count++;
+    }
+    pthread_mutex_unlock(&g->lock);
+    return answer;
 }
 
 const char *gate_reason(enum gate_answer answer)

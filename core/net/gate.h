@@ -5,15 +5,18 @@
 #ifndef CHARLUA_NET_GATE_H
 #define CHARLUA_NET_GATE_H
 
-#include "base/addr.h"
+#include "base/cidr.h"
 
 struct gate;
 
-/* 0 means no limit. An IPv6 client is its /64. Unix sockets count in all only. */
+/* 0 means no limit. An IPv6 client is its /64. Unix sockets and trusted proxies count in
+ * all only. */
 struct gate_limits {
     uint32_t connections;
     uint32_t per_address;
-    uint32_t per_second; /* new ones from one address; twice as many at once */
+    uint32_t per_second;        /* new ones from one address; twice as many at once */
+    const struct cidr *trusted; /* borrowed */
+    size_t trusted_count;
 };
 
 enum gate_answer { GATE_OPEN, GATE_FULL, GATE_ADDRESS_FULL, GATE_TOO_FAST };
@@ -26,6 +29,11 @@ void gate_free(struct gate *g);
  * gate_leave. */
 enum gate_answer gate_enter(struct gate *g, const struct addr *addr, uint64_t now_ms);
 void gate_leave(struct gate *g, const struct addr *addr);
+
+/* The connection counted for `from` turns out to be `to`'s. OPEN: it is counted so from
+ * now on; else nothing has changed. */
+enum gate_answer gate_change(struct gate *g, const struct addr *from,
+                             const struct addr *to, uint64_t now_ms);
 
 /* For the log: "in all", "of this address" or "a second of this address". */
 const char *gate_reason(enum gate_answer answer);

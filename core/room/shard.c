@@ -222,6 +222,16 @@ static int on_open(void *owner, struct conn *conn, struct bytes head)
     return 0;
 }
 
+static bool on_client(void *owner, struct conn *conn, const struct addr *client)
+{
+    struct shard *s = ((struct peer *)owner)->shard;
+    enum gate_answer answer =
+        gate_change(s->setup.gate, conn_addr(conn), client, s->env.now_ms);
+    if (answer != GATE_OPEN)
+        stats_add(&s->setup.stats->turned_away, 1);
+    return answer == GATE_OPEN;
+}
+
 static int on_message(void *owner, struct conn *conn, struct bytes data, bool binary)
 {
     (void)conn;
@@ -498,6 +508,9 @@ struct shard *shard_new(const struct shard_setup *setup)
         .bytes_a_second = setup->bytes_a_second,
         .origins = setup->origins,
         .origin_count = setup->origin_count,
+        .trusted = setup->trusted,
+        .trusted_count = setup->trusted_count,
+        .on_client = on_client,
         .page = setup->page,
         .stats = setup->stats,
         .ping = frame_new(WS_PING, (struct bytes){0}),

@@ -27,6 +27,8 @@ struct shard_setup {
     struct gate *gate;    /* told when a connection has ended */
     char *const *origins; /* allowed beside our own host */
     size_t origin_count;
+    const struct cidr *trusted; /* proxies that are believed */
+    size_t trusted_count;
     size_t queued_max;       /* bytes that may wait for all peers together */
     float messages_a_second; /* of one peer; 0: any number */
     float bytes_a_second;

@@ -281,6 +281,7 @@ const char *http_reason(int status)
         {408, "Request Timeout"},
         {413, "Content Too Large"},
         {414, "URI Too Long"},
+        {429, "Too Many Requests"},
         {426, "Upgrade Required"},
         {431, "Request Header Fields Too Large"},
         {500, "Internal Server Error"},

@@ -1,0 +1,27 @@
+/* proxy: who a trusted proxy says the client is: the PROXY protocol (versions 1 and 2,
+ * haproxy's proxy-protocol.txt), Forwarded (RFC 7239) and X-Forwarded-For. Does not know:
+ * sockets, or whether the peer is trusted; conn asks only then. Thread: any (pure
+ * functions). Owner: nobody. */
+#ifndef CHARLUA_WIRE_PROXY_H
+#define CHARLUA_WIRE_PROXY_H
+
+#include "base/cidr.h"
+#include "wire/http.h"
+
+enum { PROXY_HEADER_MAX = 16 + 65535 };
+
+/* Could `in` be the beginning of a PROXY header? Anything but the two signatures is not.
+ */
+bool proxy_is_begun(struct bytes in);
+
+/* Reads the PROXY header that opens `in`. Returns its bytes, with *from set to the client
+ * unless the header says LOCAL or UNKNOWN (*known false); 0 when more is needed; -1 when
+ * it is malformed. */
+int proxy_parse(struct bytes in, struct addr *from, bool *known);
+
+/* The client by Forwarded's or else X-Forwarded-For's list: the last address that is not
+ * itself trusted. False: there is none. */
+bool proxy_client(const struct http_head *head, const struct cidr *trusted, size_t count,
+                  struct addr *out);
+
+#endif
