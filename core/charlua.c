@@ -24,6 +24,9 @@ struct charlua {
     void *sink_ctx;
     void (*ready)(void *ctx);
     void *ready_ctx;
+    void (*tick)(void *ctx);
+    void *tick_ctx;
+    double tick_seconds;
     char error[1024];
 };
 
@@ -117,6 +120,14 @@ void charlua_on_ready(struct charlua *server, void (*ready)(void *context), void
     server->ready_ctx = context;
 }
 
+void charlua_on_tick(struct charlua *server, double seconds, void (*tick)(void *context),
+                     void *context)
+{
+    server->tick = tick;
+    server->tick_ctx = context;
+    server->tick_seconds = seconds;
+}
+
 int charlua_run(struct charlua *server)
 {
     struct server_setup setup = {
@@ -126,6 +137,9 @@ int charlua_run(struct charlua *server)
         .native_count = server->native_count,
         .ready = server->ready,
         .ctx = server->ready_ctx,
+        .tick = server->tick,
+        .tick_ctx = server->tick_ctx,
+        .tick_seconds = server->tick_seconds,
         .version = VERSION,
     };
     if (config_finish(&server->config, server->error, sizeof server->error) < 0)

@@ -63,6 +63,11 @@ CHARLUA_API void charlua_on_log(struct charlua *server,
 CHARLUA_API void charlua_on_ready(struct charlua *server, void (*ready)(void *context),
                                   void *context);
 
+/* Calls `tick` on the server's thread every `seconds` while it serves, before the start:
+ * for a watchdog. */
+CHARLUA_API void charlua_on_tick(struct charlua *server, double seconds,
+                                 void (*tick)(void *context), void *context);
+
 /* Loads the script, listens and serves until charlua_stop. Returns 0 after an orderly
  * end, -1 if it could not start: charlua_error says why. Blocks; once for each server. */
 CHARLUA_API int charlua_run(struct charlua *server);

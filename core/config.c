@@ -19,7 +19,8 @@
 
 static const struct charlua_option options[] = {
     {"listen", "ADDR:PORT", "127.0.0.1:7272 and 127.0.0.1:55151",
-     "where to listen, or unix:PATH; tls: before it for TLS; repeatable"},
+     "where to listen, or unix:PATH, or fd:N (inherited); tls: before it for TLS; "
+     "repeatable"},
     {"cert", "FILE", NULL, "certificate chain for TLS (PEM); repeatable, chosen by SNI"},
     {"key", "FILE", NULL, "private key of the --cert in the same place (PEM)"},
     {"client-ca", "FILE", NULL, "ask clients for certificates signed by these (PEM)"},

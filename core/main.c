@@ -5,17 +5,72 @@
 #include <getopt.h>
 #include <limits.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { EXIT_USAGE = 2, OPTIONS_MAX = 64, OPTION_HELP = 1000, OPTION_VERSION };
 
 static struct charlua *server;
+static int notify_fd = -1;
+
+/* Tells systemd (sd_notify(3)) what it wants to know, if it does. Safe in signal
+ * handlers. */
+static void notify(const char *state)
+{
+    if (notify_fd >= 0 && send(notify_fd, state, strlen(state), MSG_NOSIGNAL) < 0)
+        notify_fd = -1;
+}
+
+static void on_ready(void *context)
+{
+    (void)context;
+    notify("READY=1");
+}
+
+static void on_tick(void *context)
+{
+    (void)context;
+    notify("WATCHDOG=1");
+}
+
+/* Serves under systemd as a notify service with a watchdog, listening on the sockets it
+ * hands over. */
+static int join_systemd(void)
+{
+    const char *path = getenv("NOTIFY_SOCKET"), *watchdog = getenv("WATCHDOG_USEC");
+    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    if (path && strlen(path) < sizeof to.sun_path) {
+        memcpy(to.sun_path, path, strlen(path));
+        socklen_t len =
+            (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+        if (*path == '@')
+            to.sun_path[0] = 0; /* an abstract name */
+        notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (notify_fd >= 0 && connect(notify_fd, (struct sockaddr *)&to, len) < 0)
+            notify_fd = -1;
+        charlua_on_ready(server, on_ready, NULL);
+    }
+    if (watchdog && atof(watchdog) > 0)
+        charlua_on_tick(server, atof(watchdog) / 2e6, on_tick, NULL);
+    for (int i = 0; pid && count && atoi(pid) == getpid() && i < atoi(count); i++) {
+        char spec[32];
+        snprintf(spec, sizeof spec, "fd:%d", 3 + i);
+        if (charlua_set(server, "listen", spec) < 0)
+            return -1;
+    }
+    return 0;
+}
 
 static void on_signal(int number)
 {
+    if (number != SIGHUP)
+        notify("STOPPING=1");
     if (number == SIGHUP)
         charlua_reload(server);
     else
@@ -147,7 +202,8 @@ int main(int argc, char **argv)
         status = read_words(argc, argv);
     if (status < 0) {
         catch_signals();
-        status = charlua_run(server) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        status =
+            join_systemd() < 0 || charlua_run(server) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
         if (status != EXIT_SUCCESS)
             fprintf(stderr, "charlua: %s\n", charlua_error(server));
     }

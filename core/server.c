@@ -64,6 +64,8 @@ struct server {
     size_t listener_count;
     ev_timer pause; /* no accepting while descriptors are out */
     ev_timer drain, end;
+    ev_timer tick;                    /* the embedding program's */
+    const struct server_setup *setup; /* while it runs */
     struct page *page;
     struct tls *tls;
     struct gate *gate;
@@ -596,6 +598,13 @@ static void set_running(struct server *s, bool running)
     pthread_mutex_unlock(&s->post_lock);
 }
 
+static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    (void)loop, (void)revents;
+    struct server *s = w->data;
+    s->setup->tick(s->setup->tick_ctx);
+}
+
 static void announce(struct server *s, const struct server_setup *setup)
 {
     for (size_t i = 0; i < s->listener_count; i++)
@@ -615,6 +624,12 @@ int server_run(struct server *s, const struct server_setup *setup, char *error,
     if (result == 0) {
         here = &s->main;
         watch_listeners(s, true);
+        s->setup = setup;
+        if (setup->tick) {
+            ev_timer_init(&s->tick, on_tick, setup->tick_seconds, setup->tick_seconds);
+            s->tick.data = s;
+            ev_timer_start(s->main.loop, &s->tick);
+        }
         set_running(s, true);
         announce(s, setup);
         ev_run(s->main.loop, 0);

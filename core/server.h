@@ -17,6 +17,9 @@ struct server_setup {
     size_t native_count;
     void (*ready)(void *ctx); /* NULL, or called once it is listening */
     void *ctx;
+    void (*tick)(void *ctx); /* NULL, or called every tick_seconds */
+    void *tick_ctx;
+    double tick_seconds;
     const char *version;
 };
 

@@ -13,8 +13,8 @@ struct frame;
 
 enum mail_kind {
     /* up: shard to host */
-    MAIL_OPEN,    /* id, open; bytes: the request's head, then the subject of the client's
-                     certificate */
+    MAIL_OPEN,    /* id, open; bytes: the request's head, the subject of the client's
+                   * certificate, the subprotocol */
     MAIL_MESSAGE, /* id, binary; bytes: the message */
     MAIL_CLOSED,  /* id, code; bytes: the reason. The last mail of this id */
     MAIL_DRAINED, /* this shard has no connection left and takes no more */
@@ -25,6 +25,8 @@ enum mail_kind {
     MAIL_LEAVE,     /* id, room */
     MAIL_CLOSE,     /* id, code; bytes: the reason */
     MAIL_PAUSE,     /* id: its messages pile up, do not read its socket */
+    MAIL_PROTOCOLS, /* bytes: the subprotocols that the rules speak, each behind a comma
+                     */
     MAIL_RESUME,    /* id: read it again */
     /* to a shard, from the server */
     MAIL_ACCEPT, /* fd, addr: a new connection, owned by this mail */
@@ -43,7 +45,7 @@ struct mail {
         struct {
             struct addr addr;
             bool secure;
-            uint32_t head_len;
+            uint32_t head_len, subject_len;
         } open;
         struct {
             struct addr addr;

@@ -13,9 +13,13 @@
 #include "wire/proxy.h"
 #include "wire/upgrade.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-enum { IOV_MAX_PIECES = 64 };
+enum {
+    IOV_MAX_PIECES = 64,
+    PROTOCOL_MAX = 128, /* a subprotocol's name, as app.c checks it */
+};
 
 enum conn_state {
     CONN_HEAD,    /* waits for (the rest of) a request's head */
@@ -201,9 +205,13 @@ static void upgrade(struct conn *c, const struct http_head *head, struct bytes h
     }
     char extensions[DEFLATE_RESPONSE_SIZE];
     c->deflate_bits = c->env->deflate ? (uint8_t)deflate_negotiate(head, extensions) : 0;
-    size_t n = upgrade_write(response, sizeof response, accept, NULL,
-                             c->deflate_bits ? extensions : NULL);
-    if (c->env->on_open(c->owner, c, head_bytes) < 0) {
+    struct bytes protocol = upgrade_choose_protocol(head, c->env->protocols);
+    char name[PROTOCOL_MAX];
+    snprintf(name, sizeof name, "%.*s", (int)protocol.len, (const char *)protocol.at);
+    size_t n =
+        upgrade_write(response, sizeof response, accept, protocol.len ? name : NULL,
+                      c->deflate_bits ? extensions : NULL);
+    if (n == 0 || c->env->on_open(c->owner, c, head_bytes, protocol) < 0) {
         refuse(c, 503, "out of memory, try again later", "Retry-After: 5\r\n");
         return;
     }

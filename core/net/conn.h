@@ -36,11 +36,12 @@ struct conn_env {
     const struct page *page;
     struct stats *stats;
     struct deflate *deflate; /* NULL: permessage-deflate is not negotiated */
+    struct bytes protocols;  /* subprotocols that are spoken, each behind a comma */
     struct frame *ping;      /* the one that every peer gets */
     bool is_draining;        /* 503 to whatever is asked */
-    /* The peer was upgraded; `head` is its request. Returns 0, or -1 when it can't be
-     * taken. */
-    int (*on_open)(void *owner, struct conn *, struct bytes head);
+    /* The peer was upgraded; `head` is its request, `protocol` the chosen subprotocol or
+     * empty. Returns 0, or -1 when it can't be taken. */
+    int (*on_open)(void *owner, struct conn *, struct bytes head, struct bytes protocol);
     /* A whole message. Returns 0, or -1 when it can't be taken: the conn closes with
      * 1011. */
     int (*on_message)(void *owner, struct conn *, struct bytes data, bool binary);

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -98,13 +99,6 @@ static int parse(const char *spec, union sockaddr_any *out, socklen_t *len, char
     return got;
 }
 
-int listener_check(const char *spec, char *error, size_t size)
-{
-    union sockaddr_any addr;
-    socklen_t len;
-    return parse(spec, &addr, &len, error, size);
-}
-
 /* A socket file that nobody answers on is left over from a crash and may go. */
 static void remove_stale(const union sockaddr_any *addr, socklen_t len)
 {
@@ -128,7 +122,8 @@ static void describe(struct listener *l, const char *spec)
     l->tls = without_tls(spec) != spec;
     if (strncmp(without_tls(spec), "unix:", 5) == 0) {
         snprintf(l->path, sizeof l->path, "%s", without_tls(spec) + 5);
-    } else if (getsockname(l->fd, &bound.sa, &len) == 0) {
+    } else if (getsockname(l->fd, &bound.sa, &len) == 0 &&
+               bound.sa.sa_family != AF_UNIX) {
         struct addr addr;
         char text[ADDR_TEXT_MAX];
         addr_from(&bound, &addr);
@@ -137,10 +132,45 @@ static void describe(struct listener *l, const char *spec)
     }
 }
 
+/* A listening socket that the starter of the process opened (systemd's socket
+ * activation). */
+static int inherit(struct listener *l, const char *spec, char *error, size_t size)
+{
+    int listening = 0, fd = atoi(without_tls(spec) + 3);
+    socklen_t len = sizeof listening;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) < 0 || !listening) {
+        snprintf(error, size, "cannot listen on %s: it is no listening socket", spec);
+        return -1;
+    }
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    l->fd = fd;
+    describe(l, spec);
+    return 0;
+}
+
+static bool is_inherited(const char *spec)
+{
+    const char *where = without_tls(spec);
+    return strncmp(where, "fd:", 3) == 0 && where[3] &&
+           strspn(where + 3, "0123456789") == strlen(where + 3);
+}
+
+int listener_check(const char *spec, char *error, size_t size)
+{
+    union sockaddr_any addr;
+    socklen_t len;
+    if (is_inherited(spec))
+        return 0;
+    return parse(spec, &addr, &len, error, size);
+}
+
 int listener_open(struct listener *l, const char *spec, char *error, size_t size)
 {
     union sockaddr_any addr;
     socklen_t len;
+    if (is_inherited(spec))
+        return inherit(l, spec, error, size);
     if (parse(spec, &addr, &len, error, size) < 0)
         return -1;
     int fd = socket(addr.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -16,9 +16,9 @@ struct listener {
     char path[108];  /* of a unix socket, removed by listener_close; else empty */
 };
 
-/* Opens "ADDR:PORT" or "tls:ADDR:PORT" ("[::1]:7272" for IPv6, port 0 for any free one)
- * or "unix:PATH". Returns 0, or -1 with a sentence in `error` that says what, where and
- * what to do. */
+/* Opens "fd:N" (a listening socket that was inherited), "ADDR:PORT" or "tls:ADDR:PORT"
+ * ("[::1]:7272" for IPv6, port 0 for any free one) or "unix:PATH". Returns 0, or -1 with
+ * a sentence in `error` that says what, where and what to do. */
 int listener_open(struct listener *l, const char *spec, char *error, size_t size);
 
 /* Whether `spec` has a form that listener_open understands. */

@@ -48,6 +48,7 @@ struct shard {
     struct batch mail; /* taken from the inbox */
     struct batch up;   /* for the host */
     struct topics topics;
+    struct buf protocols; /* what env.protocols points to */
     struct slot *slots;
     uint32_t slot_count, first_free, last_free;
     struct list waits[CONN_WAIT_KINDS];
@@ -198,7 +199,8 @@ static void reap(struct peer *p)
 
 /* --- mail up ------------------------------------------------------------- */
 
-static int on_open(void *owner, struct conn *conn, struct bytes head)
+static int on_open(void *owner, struct conn *conn, struct bytes head,
+                   struct bytes protocol)
 {
     struct peer *p = owner;
     struct shard *s = p->shard;
@@ -212,6 +214,8 @@ static int on_open(void *owner, struct conn *conn, struct bytes head)
     int result = buf_append(&both, head);
     if (stream->ops->subject && stream->ops->subject(stream, subject, sizeof subject))
         result |= buf_append(&both, bytes_of(subject));
+    m.open.subject_len = (uint32_t)(both.len - head.len);
+    result |= buf_append(&both, protocol);
     result |= batch_add(&s->up, &m, buf_bytes(&both));
     buf_deinit(&both);
     if (result < 0)
@@ -354,6 +358,12 @@ static void carry_out(struct shard *s, const struct mail *m)
             conn_pause(p->conn, m->kind == MAIL_PAUSE);
             touch(p);
         }
+        break;
+    case MAIL_PROTOCOLS:
+        s->protocols.len = 0;
+        if (buf_append(&s->protocols, mail_bytes(m)) < 0)
+            log_error(s->setup.log, "subprotocols not taken over: out of memory");
+        s->env.protocols = buf_bytes(&s->protocols);
         break;
     case MAIL_ACCEPT:
         accept_peer(s, m);
@@ -557,6 +567,7 @@ void shard_free(struct shard *s)
     topics_deinit(&s->topics);
     buf_deinit(&s->mail.buf);
     buf_deinit(&s->up.buf);
+    buf_deinit(&s->protocols);
     frame_unref(s->env.ping);
     deflate_free(s->env.deflate);
     free(s->slots);

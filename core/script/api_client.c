@@ -184,7 +184,7 @@ static int client_index(lua_State *L)
         return 1;
     }
     if (strcmp(key, "protocol") == 0) {
-        lua_pushnil(L); /* no subprotocol is negotiated yet */
+        lua_pushstring(L, c ? c->protocol : NULL); /* NULL pushes nil */
         return 1;
     }
     lua_pushvalue(L, 2);

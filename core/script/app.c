@@ -1,6 +1,8 @@
 /* app: one value, so that it can be checked before it counts. */
 #include "script/app.h"
 
+#include "wire/http.h"
+
 #include <lauxlib.h>
 #include <string.h>
 
@@ -11,10 +13,13 @@ static const struct {
     {"api", LUA_TNUMBER},          {"on", LUA_TTABLE},
     {"on_open", LUA_TFUNCTION},    {"on_close", LUA_TFUNCTION},
     {"on_message", LUA_TFUNCTION}, {"timers", LUA_TTABLE},
-    {"selftest", LUA_TFUNCTION},
+    {"protocols", LUA_TTABLE},     {"selftest", LUA_TFUNCTION},
 };
 
-enum { FIELD_COUNT = sizeof fields / sizeof *fields };
+enum {
+    PROTOCOL_NAME_MAX = 100, /* bytes */
+    FIELD_COUNT = sizeof fields / sizeof *fields,
+};
 
 static void check_field(lua_State *L, const char *name, int value)
 {
@@ -29,7 +34,7 @@ static void check_field(lua_State *L, const char *name, int value)
     luaL_error(
         L,
         "app.%s is no field of an app: there are api, on, on_open, on_close, on_message, "
-        "timers and selftest; handlers of messages go into app.on",
+        "timers, protocols and selftest; handlers of messages go into app.on",
         name);
 }
 
@@ -47,6 +52,34 @@ static void check_functions(lua_State *L, int app, const char *name)
         }
     }
     lua_pop(L, 1);
+}
+
+void app_protocols(lua_State *L, struct host *h)
+{
+    struct buf *names = &h->text;
+    int app = lua_gettop(L);
+    names->len = 0;
+    lua_getfield(L, app, "protocols");
+    for (lua_Integer i = 1;
+         lua_istable(L, app + 1) && lua_rawgeti(L, app + 1, i) != LUA_TNIL; i++) {
+        size_t len;
+        const char *name =
+            lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &len) : "";
+        struct bytes text = bytes_of(name);
+        for (size_t k = 0; k < text.len; k++)
+            if (!http_is_token_byte(text.at[k]))
+                text.len = 0;
+        if (text.len == 0 || text.len > PROTOCOL_NAME_MAX)
+            luaL_error(
+                L, "app.protocols[%d] is no subprotocol's name (letters, digits and -_.)",
+                (int)i);
+        if (buf_append(names, bytes_of(",")) < 0 || buf_append(names, text) < 0)
+            luaL_error(L, "not enough memory");
+        lua_pop(L, 1);
+    }
+    lua_settop(L, app);
+    if (world_protocols(&h->world, buf_bytes(names)) != WORLD_OK)
+        luaL_error(L, "not enough memory");
 }
 
 void app_load(lua_State *L, struct host *h)

@@ -11,6 +11,9 @@
  * wrong types and another api than 1 raise, with a hint. [-0, +1] */
 void app_load(lua_State *L, struct host *h);
 
+/* Tells the shards the subprotocols of the app on top. [-0, +0] */
+void app_protocols(lua_State *L, struct host *h);
+
 /* Makes the table on top the rules in force. [-1, +0] */
 void app_swap(lua_State *L);
 

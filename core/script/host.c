@@ -32,7 +32,8 @@ struct run {
     struct client *client; /* NULL for timers */
     struct task *task;     /* set by begin_run once there is one */
     struct bytes data;     /* the message, the request's head or the close reason */
-    size_t head_len;       /* OPEN: of the data */
+    size_t head_len;       /* OPEN: parts of the data */
+    size_t subject_len;
     uint64_t timer;
     uint16_t code;
     bool binary;
@@ -173,7 +174,7 @@ static int push_call(lua_State *L, struct run *r)
             return 0;
         client_push(L, r->client);
         request_push(L, (struct bytes){r->data.at, r->head_len},
-                     bytes_skip(r->data, r->head_len));
+                     (struct bytes){r->data.at + r->head_len, r->subject_len});
         break;
     case RUN_MESSAGE:
         app_push(L, NULL, "on_message");
@@ -464,8 +465,10 @@ static void handle_close(struct host *h, struct client *c, const struct mail *m)
 static void handle(struct host *h, struct client *c, const struct mail *m)
 {
     struct run r = {.kind = RUN_OPEN, .client = c, .data = mail_bytes(m)};
-    if (m->kind == MAIL_OPEN)
+    if (m->kind == MAIL_OPEN) {
         r.head_len = m->open.head_len;
+        r.subject_len = m->open.subject_len;
+    }
     if (m->kind == MAIL_CLOSED) {
         handle_close(h, c, m);
         return;
@@ -538,6 +541,10 @@ static void open_client(struct host *h, const struct mail *m)
     }
     c->addr = m->open.addr;
     c->secure = m->open.secure;
+    struct bytes protocol =
+        bytes_skip(mail_bytes(m), (size_t)m->open.head_len + m->open.subject_len);
+    if (protocol.len)
+        c->protocol = strndup((const char *)protocol.at, protocol.len);
     handle(h, c, m);
 }
 
@@ -583,6 +590,7 @@ static void handle_mail(struct host *h, const struct mail *m)
     case MAIL_CLOSE:
     case MAIL_PAUSE:
     case MAIL_RESUME:
+    case MAIL_PROTOCOLS:
     case MAIL_ACCEPT:
     case MAIL_DRAIN:
     case MAIL_ABORT:
@@ -679,6 +687,7 @@ static int load(lua_State *L)
     app_load(L, h);
     if (!h->is_scratch)
         drop_function_timers(L, h, last);
+    app_protocols(L, h);
     app_swap(L);
     if (!h->is_scratch)
         return 0;
@@ -731,6 +740,8 @@ int host_load(struct host *h)
                   error);
         return -1;
     }
+    world_post(
+        &h->world); /* the shards know the subprotocols before they accept anyone */
     stats_add(&h->setup.stats->reloads, again);
     log_info(h->setup.log, "rules %s script=%s", again ? "reloaded" : "loaded",
              h->setup.script);

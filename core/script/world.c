@@ -37,6 +37,7 @@ static void cut(struct batch *b, size_t from)
 static void free_client(struct client *c)
 {
     buf_deinit(&c->pending.buf);
+    free(c->protocol);
     free(c);
 }
 
@@ -242,6 +243,15 @@ enum world_result world_close(struct world *w, uint64_t client, uint16_t code,
 {
     struct mail m = {.kind = MAIL_CLOSE, .id = client, .code = code};
     return stage(w, id_shard(client), &m, reason);
+}
+
+enum world_result world_protocols(struct world *w, struct bytes names)
+{
+    struct mail m = {.kind = MAIL_PROTOCOLS};
+    for (uint32_t i = 0; i < w->shard_count; i++)
+        if (stage(w, i, &m, names) != WORLD_OK)
+            return WORLD_NO_MEMORY;
+    return WORLD_OK;
 }
 
 enum world_result world_pause(struct world *w, struct client *c, bool paused)

@@ -26,6 +26,7 @@ struct client {
     bool gone;    /* MAIL_CLOSED has come */
     bool paused;  /* MAIL_PAUSE was posted */
     struct roster_client roster;
+    char *protocol;       /* chosen at the upgrade, or NULL */
     struct task *task;    /* of its handler that waits, or NULL */
     struct batch pending; /* its mail meanwhile */
 };
@@ -87,6 +88,8 @@ enum world_result world_join(struct world *w, struct client *c, struct room *roo
 enum world_result world_leave(struct world *w, struct client *c, struct room *room);
 enum world_result world_close(struct world *w, uint64_t client, uint16_t code,
                               struct bytes reason);
+/* Tells every shard which subprotocols the rules speak, each behind a comma. */
+enum world_result world_protocols(struct world *w, struct bytes names);
 enum world_result world_pause(struct world *w, struct client *c, bool paused);
 
 /* All that was staged stays; then rooms without members go. */

@@ -114,3 +114,35 @@ size_t upgrade_write(char *out, size_t size, const char accept[UPGRADE_ACCEPT_SI
     assert(protocol || extensions || len == UPGRADE_WRITE_MIN);
     return len;
 }
+
+/* Is `name` in `spoken`, ",one,two"? */
+static bool is_spoken(struct bytes name, struct bytes spoken)
+{
+    while (spoken.len) {
+        spoken = bytes_skip(spoken, 1);
+        const uint8_t *comma = spoken.len ? memchr(spoken.at, ',', spoken.len) : NULL;
+        size_t n = comma ? (size_t)(comma - spoken.at) : spoken.len;
+        if (bytes_equal(name, (struct bytes){spoken.at, n}))
+            return true;
+        spoken = bytes_skip(spoken, n);
+    }
+    return false;
+}
+
+struct bytes upgrade_choose_protocol(const struct http_head *head, struct bytes spoken)
+{
+    for (size_t i = 0; i < head->field_count && spoken.len; i++) {
+        struct bytes rest = head->fields[i].value;
+        if (!bytes_equal_nocase(head->fields[i].name, bytes_of("Sec-WebSocket-Protocol")))
+            continue;
+        while (rest.len) {
+            size_t n = 0;
+            while (n < rest.len && http_is_token_byte(rest.at[n]))
+                n++;
+            if (n > 0 && is_spoken((struct bytes){rest.at, n}, spoken))
+                return (struct bytes){rest.at, n};
+            rest = bytes_skip(rest, n > 0 ? n : 1);
+        }
+    }
+    return (struct bytes){0};
+}

@@ -28,6 +28,10 @@ bool upgrade_is_asked(const struct http_head *head);
 int upgrade_check(const struct http_head *head, char accept[UPGRADE_ACCEPT_SIZE],
                   struct upgrade_refusal *refusal);
 
+/* The first subprotocol that the client offers (RFC 6455 4.1) and that is in `spoken`, a
+ * list of names each behind a comma; {NULL, 0}: none. Borrowed from `head`. */
+struct bytes upgrade_choose_protocol(const struct http_head *head, struct bytes spoken);
+
 /* Writes the response that accepts (RFC 6455 4.2.2): 156 bytes without `protocol` and
  * `extensions`, each of which may be NULL and is otherwise a value for its field. Returns
  * the bytes written, no NUL among them, or 0 when `size` is too small. */
