@@ -289,6 +289,7 @@ scenario("page_survives_a_server_that_talks_nonsense", async (stage) => {
   });
   await heard(page, "<b>raw</b>\nx");
   await page.locator("#notice").getByText("The server reported a problem.").waitFor();
+  await person(page, "?").waitFor(); /* uid 8, who has no name */
 });
 
 scenario("page_explains_every_error_and_gives_the_message_back", async (stage) => {
