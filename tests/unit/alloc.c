@@ -1,9 +1,10 @@
 /* alloc: wraps malloc, calloc and realloc of the code under test (and nobody else's). */
 #include "alloc.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 
-static size_t count, largest, victim;
+static atomic_size_t count, largest, victim; /* some tests have threads */
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
