@@ -174,6 +174,13 @@ check_links() {
   done
 }
 
+# The C programs in README.md compile.
+check_snippets() {
+  awk '/^```c$/ { on = 1; print "#line " NR + 1 " \"README.md\""; next } /^```/ { on = 0 } on' README.md |
+    clang -std=c11 -Icore -Wall -Wextra -Werror -fsyntax-only -x c - 2>&1 |
+    sed -nE 's/^(README.md:[0-9]+):[0-9]+: (fatal )?error: (.*)/\1: the example does not compile: \3/p' || true
+}
+
 # make help lists the targets that the Makefile's first .PHONY names.
 check_targets() {
   local listed target
@@ -195,7 +202,7 @@ check_exports() {
 
 need clang clang-format luacheck nm pkg-config git curl
 make -s --no-print-directory -j2 all examples
-for check in format lua layers process compile lengths options api links targets exports; do
+for check in format lua layers process compile lengths options api links snippets targets exports; do
   find_faults < <("check_$check")
 done
 tests/install.sh || find_fault tests/install.sh "see above"
