@@ -172,18 +172,19 @@ export function overThreads(name, options, play, { threads = THREADS } = {}) {
   const one = async (count) => {
     const later = [];
     const stage = { threads: count, defer: (f) => later.push(f) };
-    stage.options = typeof options === "function" ? await options(stage) : options;
-    const server = await startServer({ ...stage.options, threads: count });
-    let failure = null;
+    let server = null, failure = null;
     try {
+      stage.options = typeof options === "function" ? await options(stage) : options;
+      server = await startServer({ ...stage.options, threads: count });
       await play(server, stage);
     } catch (error) {
       failure = error;
     }
     for (const f of later.reverse()) await f();
-    const { code, signal } = await server.stop();
-    if (!failure && code !== 0) failure = new Error("the scenario went well, but not the server's end");
-    if (failure) throw Object.assign(failure, { message: `${failure.message}\nexit ${code ?? signal}\n${server.stderr}` });
+    const { code, signal } = server ? await server.stop() : {};
+    if (server && !failure && code !== 0) failure = new Error("the scenario went well, but not the server's end");
+    if (failure && server) failure.message += `\nexit ${code ?? signal}\n${server.stderr}`;
+    if (failure) throw failure;
   };
   describe(name, { concurrency: true }, () => {
     for (const count of threads) test(`${name} (threads ${count})`, () => one(count));
