@@ -112,7 +112,7 @@ $(UNITHELP): CPPFLAGS += -Itests/unit
 
 $(BUILD)/unit/%: tests/unit/%.c $(UNITHELP) $(BARE)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -Itests/unit -o $@ $< $(filter %.o,$^) -lcmocka -lcrypto -lz -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+	$(CC) $(CPPFLAGS) $(CFLAGS) -Itests/unit -o $@ $< $(filter %.o,$^) -lcmocka -lcrypto -lz -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 
 e2e: $(BUILD)/charlua examples ## run the end-to-end tests
 	CHARLUA_BUILD=$(abspath $(BUILD)) node --test tests/e2e/*.test.mjs
