@@ -223,6 +223,11 @@ static void http_forgets_an_earlier_head(void **state)
     assert_null(http_find(&parsed, "X"));
     assert_false(http_has_token(&parsed, "X", "token"));
     assert_false(http_has_body(&parsed));
+    assert_parsed(GET "X: a\r\n" HOST "Content-Length: 6\r\n" END);
+    assert_int_equal(http_head_parse(BYTES(GET HOST END), &wide, &parsed), 0);
+    assert_parsed(GET "X: a\r\n" HOST "Content-Length: 6\r\n" END);
+    struct bytes two = BYTES(GET HOST "Content-Length: 5\r\n" END);
+    assert_int_equal(http_head_parse(two, &wide, &parsed), 0);
 }
 
 static void http_find_is_the_first_in_any_case(void **state)
