@@ -29,9 +29,11 @@ SOURCES  := $(filter-out core/main.c,$(wildcard core/*.c core/*/*.c))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
 PIC      := $(SOURCES:%.c=$(BUILD)/pic/%.o)
 # The part that links without libev, Lua and libssl, which the unit tests prove by doing so.
-PURE     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard core/base/*.c core/wire/*.c) \
-              core/room/topic.c core/room/roster.c core/net/outq.c core/script/timers.c)
+BARE     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard core/base/*.c core/wire/*.c) \
+              core/room/topic.c core/room/roster.c core/script/timers.c \
+              core/net/outq.c core/net/conn.c core/net/page.c core/net/listen.c)
 UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+UNITHELP := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 SO       := libcharlua.so.$(SOVERSION)
 
@@ -106,9 +108,11 @@ check: ## formatting, luacheck, layers, documents
 unit: $(UNIT) ## run the unit tests
 	@for t in $(UNIT); do echo "== $$t"; $$t || exit 1; done
 
-$(BUILD)/unit/%: tests/unit/%.c tests/unit/alloc.c $(PURE)
+$(UNITHELP): CPPFLAGS += -Itests/unit
+
+$(BUILD)/unit/%: tests/unit/%.c $(UNITHELP) $(BARE)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -Itests/unit -o $@ $^ -lcmocka -lcrypto -lz -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+	$(CC) $(CPPFLAGS) $(CFLAGS) -Itests/unit -o $@ $< $(filter %.o,$^) -lcmocka -lcrypto -lz -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 
 e2e: $(BUILD)/charlua examples ## run the end-to-end tests
 	CHARLUA_BUILD=$(abspath $(BUILD)) node --test tests/e2e/*.test.mjs
@@ -126,7 +130,8 @@ sanitize: ## the unit and end-to-end tests under ASan+UBSan and TSan
 	@$(MAKE) -s -j2 BUILD=$(BUILD)/tsan SAN=thread $(BUILD)/tsan/charlua examples
 	@$(MAKE) -s BUILD=$(BUILD)/tsan SAN=thread e2e
 
-$(BUILD)/charlua.pc: Makefile
+# Made each time: PREFIX may be another one now.
+$(BUILD)/charlua.pc: tools
 	@mkdir -p $(@D)
 	printf '%s\n' 'prefix=$(PREFIX)' 'Name: charlua' 'Description: WebSocket chat server with rules in Lua' \
 	  'Version: $(VERSION)' 'Requires.private: $(PKGS)' 'Libs: -L$${prefix}/lib -lcharlua' \

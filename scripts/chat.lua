@@ -20,16 +20,20 @@ end
 --- `text` without white space around it if it is a string of 1 to `max` characters, else nil.
 local function trimmed(text, max)
   if type(text) ~= "string" or #text > max * 4 + 64 then return nil end
-  local inner = text:match("^%s*(.-)%s*$")
+  local inner = text:match("^%s*(.*%S)") or ""
   local length = utf8.len(inner)
   return length and length >= 1 and length <= max and inner or nil
+end
+
+--- Whether `text`, valid UTF-8, has a control character (U+0000-U+001F, U+007F-U+009F).
+local function has_control(text)
+  return text:find("%c") ~= nil or text:find("\xC2[\x80-\x9F]") ~= nil
 end
 
 --- The name that may be shown, HTML-escaped, or nil: 1 to 64 characters, none of them a control character.
 local function clean_name(name)
   name = trimmed(name, NAME_MAX)
-  if not name or name:find("%c") or name:find("\u{0080}", 1, true) then return nil end
-  return chat.escape_html(name)
+  return name and not has_control(name) and chat.escape_html(name) or nil
 end
 
 --- The text that may be shown, HTML-escaped, with line breaks as "<br />" and the newline, or nil.
@@ -56,8 +60,7 @@ function app.on.login(client, msg)
   if not name then return refuse(client, "bad_name") end
   if not state.room then
     local room = msg.room == nil and DEFAULT_ROOM or trimmed(msg.room, NAME_MAX)
-    if not room or #room > 128 then return refuse(client, "bad_room") end
-    if not client:join(room) then return refuse(client, "bad_room") end
+    if not room or #room > 128 or not client:join(room) then return refuse(client, "bad_room") end
     state.room, state.name = chat.room(room), name
     send_user_list(client)
   end
@@ -101,6 +104,7 @@ end
 function app.selftest()
   assert(clean_name("  mynick ") == "mynick")
   assert(clean_name("") == nil and clean_name("a\nb") == nil and clean_name(("x"):rep(65)) == nil)
+  assert(clean_name("a\u{85}") == nil and clean_name("\u{732a}\u{c5}") ~= nil)
   assert(clean_content("hi,  all !") == "hi,  all !")
   assert(clean_content("a\n<b>") == "a<br />\n&lt;b&gt;")
 end

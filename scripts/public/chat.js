@@ -137,8 +137,10 @@ function plain(escaped) {
   return escaped.replace(/<br \/>\r?\n?|&(?:lt|gt|quot|amp|#0?39);/g, (found) => ENTITIES[found] ?? "\n");
 }
 
+/* A name as it is, so that it can be sent again; only a line break or nothing at all could spoil the page. */
 function plainName(escaped) {
-  return [...plain(escaped).replace(/\s+/g, " ").trim()].slice(0, MAX_NAME).join("");
+  const name = [...plain(escaped).replace(/[\r\n]+/g, " ")].slice(0, MAX_NAME).join("");
+  return name.trim() === "" ? "?" : name;
 }
 
 function countCharacters(text) {

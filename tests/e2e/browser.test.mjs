@@ -285,10 +285,12 @@ scenario("page_survives_a_server_that_talks_nonsense", async (stage) => {
       '{"type":"say","from_uid":5,"to_uid":{},"content":"<b>raw</b><br />\\nx","time":7}', '{"type":"logout"}',
       '{"type":"error","error":{"a":1}}', '{"type":"error","error":"constructor"}', '{"type":["say"]}',
       '{"type":"user_list","user_list":[null,7,{"uid":1},{"uid":8,"name":""}]}'];
+    window.line.send = () => {}; /* the real server would mend the list of people */
     for (const data of nonsense) window.line.onmessage({ data });
   });
   await heard(page, "<b>raw</b>\nx");
   await page.locator("#notice").getByText("The server reported a problem.").waitFor();
+  await person(page, "?").waitFor(); /* uid 8, who has no name */
 });
 
 scenario("page_explains_every_error_and_gives_the_message_back", async (stage) => {

@@ -46,6 +46,7 @@ class Client {
           const message = this.#inbox.shift();
           this.#taken.push(message.raw);
           if (!pred(message.value)) continue;
+          this.#waiting = null; /* what comes within this very tick is for the next wait */
           this.raw = message.raw;
           resolve(message.value);
           return;

@@ -2,6 +2,7 @@
  * Ports are the kernel's choice and readiness is read from the log, so nothing here sleeps or guesses. Every wait
  * has a deadline, and its error shows what the server said. */
 import { spawn } from "node:child_process";
+import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -10,7 +11,7 @@ export const DEADLINE_MS = Number(process.env.CHARLUA_DEADLINE_MS ?? 10_000);
 /* The placements every scenario has to hold in; CHARLUA_THREADS="2,8" adds more. */
 export const THREADS = [0, 1, 3, ...(process.env.CHARLUA_THREADS ?? "").split(",").filter(Boolean).map(Number)];
 
-const BIN = process.env.CHARLUA_BIN ?? `${ROOT}build/charlua`;
+export const BIN = process.env.CHARLUA_BIN ?? `${process.env.CHARLUA_BUILD ?? `${ROOT}build`}/charlua`;
 const running = new Set();
 process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL");
@@ -122,24 +123,70 @@ class Server {
   }
 }
 
+/* Runs the program with `args` to its end. Resolves with {code, signal, stdout, stderr}. */
+export async function runToEnd(args, { env = {} } = {}) {
+  const child = spawn(BIN, args, { cwd: ROOT, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const said = { stdout: "", stderr: "" };
+  running.add(child);
+  for (const name of ["stdout", "stderr"]) child[name].setEncoding("utf8").on("data", (text) => (said[name] += text));
+  const exit = new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code, signal) => resolve({ code, signal, ...said }));
+  });
+  try {
+    return await within(exit, `end of charlua ${args.join(" ")}`, () => said.stderr);
+  } finally {
+    running.delete(child);
+    child.kill("SIGKILL");
+  }
+}
+
 /* Starts a server and resolves when it says it is ready.
  *   args     more options, e.g. ["--page", "scripts/public"]; the array is not changed, so it can be shared
  *   script   the rules, relative to the project's root; none: what the program takes by default
  *   env      more environment
  *   threads  --threads
- *   listen   the address; port 0 lets the kernel choose */
-export async function startServer({ args = [], script, env = {}, threads, listen = "127.0.0.1:0" } = {}) {
+ *   listen   the address; port 0 lets the kernel choose
+ *   ready    the line that says that it serves, where the log level hides the usual one */
+export async function startServer({ args = [], script, env = {}, threads, listen = "127.0.0.1:0",
+  ready = /^.* ready/m } = {}) {
   const argv = ["--listen", listen, ...args];
   if (threads !== undefined) argv.push("--threads", String(threads));
   if (script !== undefined) argv.push(script);
   const child = spawn(BIN, argv, { cwd: ROOT, env: { ...process.env, ...env }, stdio: ["ignore", "ignore", "pipe"] });
   const server = new Server(child);
   try {
-    await server.waitLog(/^.* ready/m);
-    if (server.port === undefined) throw new Error(`the server named no port\n${server.stderr}`);
+    await server.waitLog(ready);
+    if (server.port === undefined && !listen.startsWith("unix:")) throw new Error(`the server named no port\n${server.stderr}`);
     return server;
   } catch (error) {
     child.kill("SIGKILL");
     throw error;
   }
+}
+
+/* The scenario `name` over every placement, side by side: `play` gets a server started with `options` (or what a
+ * function gives) and a stage, whose `defer(f)` has f() called, last first, before the server is told to stop. That it
+ * ends with status 0, which sanitizers deny it when they have found something, is part of every scenario. */
+export function overThreads(name, options, play, { threads = THREADS } = {}) {
+  const one = async (count) => {
+    const later = [];
+    const stage = { threads: count, defer: (f) => later.push(f) };
+    let server = null, failure = null;
+    try {
+      stage.options = typeof options === "function" ? await options(stage) : options;
+      server = await startServer({ ...stage.options, threads: count });
+      await play(server, stage);
+    } catch (error) {
+      failure = error;
+    }
+    for (const f of later.reverse()) await f();
+    const { code, signal } = server ? await server.stop() : {};
+    if (server && !failure && code !== 0) failure = new Error("the scenario went well, but not the server's end");
+    if (failure && server) failure.message += `\nexit ${code ?? signal}\n${server.stderr}`;
+    if (failure) throw failure;
+  };
+  describe(name, { concurrency: true }, () => {
+    for (const count of threads) test(`${name} (threads ${count})`, () => one(count));
+  });
 }

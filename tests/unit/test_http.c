@@ -28,6 +28,8 @@ static const struct row rows[] = {
      LITERAL(GET HOST "Content-Length: 5\r\ncontent-length: 5\r\n" END), 0},
     {"http_accepts_chunked", LITERAL(GET HOST "Transfer-Encoding: chunked\r\n" END), 0},
 
+    {"http_accepts_a_method_of_one_letter", LITERAL("A / HTTP/1.1\r\n" HOST END), 0},
+
     {"http_rejects_nothing", LITERAL(""), 400},
     {"http_rejects_a_leading_line_end", LITERAL("\r\n" GET HOST END), 400},
     {"http_rejects_leading_space", LITERAL(" " GET HOST END), 400},
@@ -57,6 +59,8 @@ static const struct row rows[] = {
      400},
     {"http_rejects_version_that_is_no_number", LITERAL("GET / HTTP/1.x\r\n" HOST END),
      400},
+    {"http_rejects_version_without_a_major", LITERAL("GET / HTTP/x.1\r\n" HOST END), 400},
+    {"http_rejects_version_without_a_point", LITERAL("GET / HTTP/1x1\r\n" HOST END), 400},
     {"http_rejects_version_2_as_505", LITERAL("GET / HTTP/2.0\r\n" HOST END), 505},
     {"http_rejects_version_0_as_505", LITERAL("GET / HTTP/0.9\r\n" HOST END), 505},
 
@@ -176,6 +180,56 @@ static void http_keeps_fields_in_order_and_trims_values(void **state)
     }
 }
 
+/* Each byte in each place of a head, against the RFC's own lists. */
+static void http_allows_exactly_the_bytes_of_the_rfc(void **state)
+{
+    (void)state;
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    for (unsigned c = 0; c < 256; c++) {
+        bool letter = c && strchr(letters, (int)c);
+        bool token = letter || (c && strchr("!#$%&'*+-.^_`|~", (int)c));
+        bool host = letter || (c && strchr("-._~%!$&'()*+,;=:[]", (int)c));
+        uint8_t method[] = "A? / HTTP/1.1\r\n" HOST END;
+        uint8_t target[] = "GET /? HTTP/1.1\r\n" HOST END;
+        uint8_t name[] = GET HOST "X?: a\r\n" END;
+        uint8_t value[] = GET HOST "X: a?b\r\n" END;
+        uint8_t where[] = GET "Host: a?b\r\n" END;
+        const struct {
+            uint8_t *head;
+            size_t size;
+            bool allowed;
+        } places[] = {
+            {method, sizeof method, token},
+            {target, sizeof target, c > 32 && c < 127 && c != '#'},
+            {name, sizeof name, token || c == ':'},
+            {value, sizeof value, c == '\t' || (c >= 32 && c != 127)},
+            {where, sizeof where, host},
+        };
+        for (size_t i = 0; i < COUNT(places); i++) {
+            *(uint8_t *)memchr(places[i].head, '?', places[i].size) = (uint8_t)c;
+            int status = parse((struct bytes){places[i].head, places[i].size - 1});
+            if (status != (places[i].allowed ? 0 : 400))
+                fail_msg("byte %u, place %zu: %d", c, i, status);
+        }
+    }
+}
+
+static void http_forgets_an_earlier_head(void **state)
+{
+    (void)state;
+    assert_parsed(GET HOST "X: token\r\nContent-Length: 5\r\n" END);
+    assert_int_equal(http_head_parse(BYTES(GET HOST END), &wide, &parsed), 0);
+    assert_null(http_find(&parsed, "X"));
+    assert_false(http_has_token(&parsed, "X", "token"));
+    assert_false(http_has_body(&parsed));
+    assert_parsed(GET "X: a\r\n" HOST "Content-Length: 6\r\n" END);
+    assert_int_equal(http_head_parse(BYTES(GET HOST END), &wide, &parsed), 0);
+    assert_parsed(GET "X: a\r\n" HOST "Content-Length: 6\r\n" END);
+    struct bytes two = BYTES(GET HOST "Content-Length: 5\r\n" END);
+    assert_int_equal(http_head_parse(two, &wide, &parsed), 0);
+}
+
 static void http_find_is_the_first_in_any_case(void **state)
 {
     (void)state;
@@ -286,8 +340,8 @@ static void http_head_of_line_ends_only_is_found(void **state)
 static void http_has_a_reason_for_every_status_it_sends(void **state)
 {
     (void)state;
-    static const int sent[] = {101, 200, 204, 304, 400, 403, 404, 405,
-                               413, 414, 426, 431, 500, 501, 503, 505};
+    static const int sent[] = {101, 200, 204, 206, 304, 408, 400, 403, 404,
+                               405, 413, 414, 426, 431, 500, 501, 503, 505};
     for (size_t i = 0; i < COUNT(sent); i++)
         assert_true(strlen(http_reason(sent[i])) > 1);
     assert_string_equal(http_reason(426), "Upgrade Required");
@@ -301,6 +355,8 @@ int main(void)
         cmocka_unit_test(http_query_may_be_missing_or_empty),
         cmocka_unit_test(http_path_of_a_uri_follows_its_authority),
         cmocka_unit_test(http_keeps_fields_in_order_and_trims_values),
+        cmocka_unit_test(http_allows_exactly_the_bytes_of_the_rfc),
+        cmocka_unit_test(http_forgets_an_earlier_head),
         cmocka_unit_test(http_find_is_the_first_in_any_case),
         cmocka_unit_test(http_has_token_reads_every_list),
         cmocka_unit_test(http_body_follows_length_or_encoding),

@@ -68,6 +68,9 @@ static const struct script scripts[] = {
     {"session_gives_pongs",
      {FRAME(FIN | WS_PONG, ""), FRAME(FIN | WS_PONG, "q")},
      "Q: Q:q "},
+    {"session_gives_pings_in_a_row",
+     {FRAME(FIN | WS_PING, "one"), FRAME(FIN | WS_PONG, "two")},
+     "P:one Q:two "},
     {"session_gives_a_ping_of_125", {FRAME(FIN | WS_PING, S125)}, "P:" S125 " "},
     {"session_gives_a_message_at_its_limit",
      {FRAME(WS_BINARY, HUNDRED), FRAME(FIN, HUNDRED)},
@@ -226,6 +229,7 @@ static void tell(struct told *told, enum session_event event,
 static void feed(struct session *s, struct bytes part, struct told *told)
 {
     struct session_in in = {guard_copy(part), part.len};
+    const uint8_t *end = in.at + in.len;
     for (;;) {
         struct session_out out;
         memset(&out, 0x55, sizeof out);
@@ -235,6 +239,7 @@ static void feed(struct session *s, struct bytes part, struct told *told)
             break;
     }
     assert_int_equal(in.len, 0);
+    assert_ptr_equal(in.at, end);
 }
 
 /* Feeds `in` cut into parts of `first`, then `step` bytes each. */

@@ -145,6 +145,49 @@ static void session_frees_an_unfinished_message_on_failure(void **state)
     assert_null(s.message.at);
 }
 
+static void session_frees_an_unfinished_message_on_close(void **state)
+{
+    (void)state;
+    struct session s;
+    struct session_out out;
+    session_init(&s);
+    struct session_in in = one_frame(WS_TEXT, BYTES("half"));
+    assert_int_equal(session_next(&s, &limits, &in, &out), SESSION_MORE);
+    in = one_frame(FIN | WS_CLOSE, BYTES("\x03\xE8"));
+    assert_int_equal(session_next(&s, &limits, &in, &out), SESSION_CLOSE);
+    assert_null(s.message.at);
+}
+
+static void session_frees_a_ping_at_the_next_call(void **state)
+{
+    (void)state;
+    struct session s;
+    struct session_out out;
+    session_init(&s);
+    struct session_in in = one_frame(FIN | WS_PING, BYTES("kept"));
+    struct session_in first = {in.at, 8}, rest = {in.at + 8, in.len - 8},
+                      none = {in.at, 0};
+    assert_int_equal(session_next(&s, &limits, &first, &out), SESSION_MORE);
+    assert_int_equal(session_next(&s, &limits, &rest, &out), SESSION_PING);
+    assert_bytes_equal(out.data, BYTES("kept"));
+    assert_int_equal(session_next(&s, &limits, &none, &out), SESSION_MORE);
+    assert_null(s.control.at);
+}
+
+static void session_rejects_a_second_frame_under_a_limit_of_one(void **state)
+{
+    (void)state;
+    static const struct session_limits one = {100, 1};
+    struct session s;
+    struct session_out out;
+    session_init(&s);
+    struct session_in in = one_frame(WS_TEXT, BYTES("a"));
+    assert_int_equal(session_next(&s, &one, &in, &out), SESSION_MORE);
+    in = one_frame(FIN, BYTES("b"));
+    assert_int_equal(session_next(&s, &one, &in, &out), SESSION_FAIL);
+    assert_int_equal(out.code, 1008);
+}
+
 /* Fails at once on the last byte of `in`, and not a byte sooner. */
 static void assert_fails_at_the_end(struct bytes in, uint16_t code)
 {
@@ -211,6 +254,9 @@ int main(void)
         cmocka_unit_test(session_allocates_what_arrived_not_what_was_announced),
         cmocka_unit_test(session_frees_a_message_at_the_next_call),
         cmocka_unit_test(session_frees_an_unfinished_message_on_failure),
+        cmocka_unit_test(session_frees_an_unfinished_message_on_close),
+        cmocka_unit_test(session_frees_a_ping_at_the_next_call),
+        cmocka_unit_test(session_rejects_a_second_frame_under_a_limit_of_one),
         cmocka_unit_test(session_rejects_text_at_its_first_wrong_byte),
         cmocka_unit_test(session_rejects_a_big_message_at_its_header),
         cmocka_unit_test(session_rejects_a_long_ping_at_its_header),

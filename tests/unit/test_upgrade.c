@@ -57,6 +57,10 @@ static const struct row rows[] = {
     {"upgrade_rejects_a_key_without_pads", GIVEN("dGhlIHNhbXBsZSBub25jZQ"), 400, true},
     {"upgrade_rejects_a_key_with_three_pads", GIVEN("dGhlIHNhbXBsZSBub25jZ==="), 400,
      true},
+    {"upgrade_rejects_a_key_with_a_pad_too_early", GIVEN("dGhlIHNhbXBsZSBub25jZQ=A"), 400,
+     true},
+    {"upgrade_rejects_a_key_that_opens_wrong", GIVEN("@GhlIHNhbXBsZSBub25jZQ=="), 400,
+     true},
     {"upgrade_rejects_a_key_that_is_not_base64", GIVEN("dGhlIHNhb-BsZSBub25jZQ=="), 400,
      true},
 };
@@ -120,6 +124,34 @@ static void upgrade_answers_the_captured_bytes(void **state)
     assert_bytes_equal((struct bytes){(uint8_t *)out, len}, BYTES(wanted));
 }
 
+static void upgrade_key_is_of_base64_letters_only(void **state)
+{
+    (void)state;
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/";
+    for (int c = '!'; c <= '~'; c++) {
+        char lines[300], accept[UPGRADE_ACCEPT_SIZE];
+        struct upgrade_refusal refusal;
+        snprintf(lines, sizeof lines,
+                 "%sSec-WebSocket-Key: dGhlIHNhbXBsZSBub25j%cQ==\r\n",
+                 LINE HOST UP CONN VER, c);
+        parse(lines);
+        assert_int_equal(upgrade_check(&parsed, accept, &refusal),
+                         strchr(letters, c) ? 0 : -1);
+    }
+}
+
+static void upgrade_rejects_a_head_without_host(void **state)
+{
+    (void)state;
+    char accept[UPGRADE_ACCEPT_SIZE];
+    struct upgrade_refusal refusal;
+    parse(LINE HOST UP CONN KEY VER);
+    parsed.fields[0].name = BYTES("X");
+    assert_int_equal(upgrade_check(&parsed, accept, &refusal), -1);
+    assert_int_equal(refusal.status, 400);
+}
+
 static void upgrade_names_protocol_and_extensions(void **state)
 {
     (void)state;
@@ -156,12 +188,14 @@ static void upgrade_writes_nothing_over_the_size(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[COUNT(rows) + 4] = {
+    struct CMUnitTest tests[COUNT(rows) + 6] = {
         cmocka_unit_test(upgrade_makes_the_rfc_accept),
         cmocka_unit_test(upgrade_answers_the_captured_bytes),
+        cmocka_unit_test(upgrade_key_is_of_base64_letters_only),
+        cmocka_unit_test(upgrade_rejects_a_head_without_host),
         cmocka_unit_test(upgrade_names_protocol_and_extensions),
         cmocka_unit_test(upgrade_writes_nothing_over_the_size),
     };
-    UNIT_ROWS(tests + 4, rows, judges_row);
+    UNIT_ROWS(tests + 6, rows, judges_row);
     return cmocka_run_group_tests_name("upgrade", tests, NULL, NULL);
 }

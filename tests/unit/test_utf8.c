@@ -45,6 +45,13 @@ static const struct text texts[] = {
      LITERAL("1234567812345678\xFE"
              "1"),
      16},
+    {"utf8_rejects_a_lead_for_the_last_of_two", LITERAL("\xC3\xC0"), 1},
+    {"utf8_rejects_a_lead_for_the_second_of_three", LITERAL("\xE1\xC0\x80"), 1},
+    {"utf8_rejects_a_lead_for_the_last_of_three", LITERAL("\xE1\x80\xC0"), 2},
+    {"utf8_rejects_a_lead_after_e0", LITERAL("\xE0\xC0\x80"), 1},
+    {"utf8_rejects_a_lead_for_the_second_of_four", LITERAL("\xF1\xC0\x80\x80"), 1},
+    {"utf8_rejects_a_lead_for_the_third_of_four", LITERAL("\xF1\x80\xC0\x80"), 2},
+    {"utf8_rejects_a_lead_after_f0", LITERAL("\xF0\xC0\x80\x80"), 1},
     {"utf8_rejects_a_cut_two", LITERAL("a\xC3"), 2},
     {"utf8_rejects_a_cut_three", LITERAL("\xE2\x82"), 2},
     {"utf8_rejects_a_cut_four", LITERAL("\xF0\x9F\x98"), 3},

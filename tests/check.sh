@@ -1,0 +1,214 @@
+#!/usr/bin/env bash
+# check.sh: what no compiler checks: formatting, luacheck, the layers of core/, the documents, an installation.
+# `make check` runs it. Each finding says file:line and what to do; the last line says how many there are.
+# BUILD is the folder of the build to look at (default: build), as for make.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export BUILD=${BUILD:-build} LC_ALL=C.UTF-8
+findings=0
+
+# Over FILE_LINES or FUNCTION_LINES a comment has to say why, with the word "longer": at the top of the file, or
+# above the function.
+FILE_LINES=400
+FUNCTION_LINES=60
+
+find_fault() { # place, sentence
+  echo "$1: $2" >&2
+  findings=$((findings + 1))
+}
+
+# Reads "place: sentence" lines.
+find_faults() {
+  local line
+  while IFS= read -r line; do
+    [[ -z $line ]] || { echo "$line" >&2; findings=$((findings + 1)); }
+  done
+}
+
+need() { # program...
+  local program
+  for program in "$@"; do
+    command -v "$program" >/dev/null || { echo "tests/check.sh: $program is missing: make deps-test installs it" >&2; exit 1; }
+  done
+}
+
+# Prints FILE:LINE:TEXT of C files without their comments.
+without_comments() {
+  awk 'FNR == 1 { inside = 0 }
+    { rest = $0; out = ""
+      while (rest != "") {
+        i = index(rest, inside ? "*/" : "/*")
+        if (!inside) out = out (i ? substr(rest, 1, i - 1) " " : rest)
+        rest = i ? substr(rest, i + 2) : ""
+        if (i) inside = !inside
+      }
+      print FILENAME ":" FNR ":" out }' "$@"
+}
+
+check_format() {
+  local files=(core/*.[ch] core/*/*.[ch] tests/unit/*.[ch] examples/*.[ch])
+  clang-format --dry-run -Werror "${files[@]}" 2>&1 |
+    sed -n 's/^\([^:]*:[0-9]*\):[0-9]*: error:.*/\1: not formatted: make format/p' | sort -u -t: -k1,1
+}
+
+check_lua() {
+  local places=(scripts examples)
+  [[ ! -d tests/e2e/fixtures ]] || places+=(tests/e2e/fixtures)
+  luacheck --formatter plain "${places[@]}" || true
+}
+
+# Every #include of core/ against the layers: base < wire < net < room < script < the files of core/ itself.
+check_layers() {
+  grep -nH '^ *# *include' core/*.[ch] core/*/*.[ch] | awk -F: '
+    BEGIN { layer["base"] = 1; layer["wire"] = 2; layer["net"] = 3; layer["room"] = 4; layer["script"] = 5; layer[""] = 6 }
+    function folder(path) { return path ~ /\// ? substr(path, 1, index(path, "/") - 1) : "" }
+    function fault(text) { print file ":" $2 ": includes " name ": " text }
+    {
+      file = $1; mine = folder(substr(file, 6))
+      name = $3; sub(/^[^<"]*/, "", name); sub(/[^>"]*$/, "", name)
+      bare = substr(name, 2, length(name) - 2)
+      if (name ~ /^"/) {
+        theirs = folder(bare)
+        if (!(mine in layer)) fault("core/" mine "/ has no layer: give it one in tests/check.sh")
+        else if (!(theirs in layer)) fault("core/" theirs "/ has no layer: give it one in tests/check.sh")
+        else if (layer[theirs] > layer[mine]) fault("that lies above core/" mine "/: move what is needed down")
+        if (file == "core/main.c" && bare != "charlua.h") fault("main.c has only charlua.h: extend that")
+        next
+      }
+      if (bare ~ /^(lua|lauxlib|lualib)\.h$/ && mine != "script") fault("Lua stays in core/script/")
+      if (bare == "ev.h" && file !~ /^core\/(room\/shard|server)\.c$/) fault("libev stays in room/shard.c and server.c")
+      if (bare == "openssl/ssl.h" && file != "core/net/stream_tls.c") fault("TLS stays in net/stream_tls.c")
+      pure = mine == "base" || mine == "wire" || file ~ /^core\/(room\/(topic|roster)|net\/outq|script\/timers)\.[ch]$/
+      if (pure && bare ~ /^(sys\/(socket|stat|time|select|epoll|random)|unistd|fcntl|poll|time|ev|lua|openssl\/ssl)\.h$/)
+        fault("this file is pure: take what it would ask as an argument")
+      if (mine != "wire" && bare ~ /^(openssl|zlib)/ && bare != "openssl/ssl.h") fault("digests and zlib stay in core/wire/")
+    }'
+}
+
+# The process belongs to main.c alone.
+check_process() {
+  without_comments $(ls core/*.[ch] core/*/*.[ch] | grep -v '^core/main\.c$') |
+    grep -E '(^|[^A-Za-z0-9_.>])(_?exit|abort|quick_exit|atexit|signal|sigaction|sigprocmask)[ ]*\(|\b(argc|argv)\b' |
+    sed -E 's/^([^:]*:[0-9]+):.*/\1: exit, argv and signals belong to core\/main.c: return an error instead/' || true
+}
+
+# Every header begins with its comment and compiles alone; every source is clean for clang as well.
+check_compile() {
+  local flags=(-std=c11 -D_GNU_SOURCE -Icore -Wall -Wextra -Wshadow -Wconversion -Wswitch-enum -Wmissing-prototypes)
+  local file libs
+  read -ra libs < <(pkg-config --cflags lua5.4)
+  for file in core/*.h core/*/*.h; do
+    [[ $(head -c 3 "$file") == '/* ' ]] || echo "$file:1: a header begins with its comment: the job, what it does not know, thread, owner"
+  done
+  for file in core/*.h core/*/*.h; do
+    echo "#include \"${file#core/}\"" | clang "${flags[@]}" "${libs[@]}" -fsyntax-only -x c - 2>/dev/null ||
+      echo "$file:1: does not compile alone: include what it uses"
+  done
+  printf '%s\0' core/*.c core/*/*.c examples/*.c |
+    xargs -0 -n4 -P2 clang -fsyntax-only -Werror "${flags[@]}" "${libs[@]}" 2>&1 |
+    sed -nE 's/^([^:]*:[0-9]+):[0-9]+: (fatal )?error: (.*)/\1: clang: \3/p' || true
+}
+
+# Files and functions that are long say why.
+check_lengths() {
+  local file
+  for file in core/*.[ch] core/*/*.[ch]; do
+    awk -v most="$FILE_LINES" -v most_function="$FUNCTION_LINES" '
+      FNR == 1 { top = 1 }
+      top { why = why tolower($0) }
+      /\*\// { top = 0 }
+      /^\/\*/ { comment = "" }
+      { comment = comment tolower($0) }
+      /^{/ { from = FNR; above = comment }
+      /^}/ { if (from && FNR - from > most_function && above !~ /longer/)
+               print FILENAME ":" from ": a function of " FNR - from " lines: split it, or say in its comment why it is longer"
+             from = 0; comment = "" }
+      END { if (FNR > most && why !~ /longer/)
+              print FILENAME ":1: " FNR " lines: split it, or say in its first comment why it is longer" }' "$file"
+  done
+}
+
+# The options of --help against the rows of README.md, both ways.
+check_options() {
+  local helped told name
+  helped=$("$BUILD/charlua" --help | grep -oE '^  --[a-z-]+' | tr -d ' ' | sort)
+  told=$(grep -oE '^\| `--[a-z-]+' README.md | sed 's/.*`//' | sort)
+  for name in $(comm -23 <(echo "$helped") <(echo "$told")); do
+    echo "README.md:$(grep -n '^## Options' README.md | cut -d: -f1): $name has no row in the table of options: add one"
+  done
+  for name in $(comm -13 <(echo "$helped") <(echo "$told")); do
+    echo "README.md:$(grep -nE "^\| \`$name\b" README.md | cut -d: -f1 | head -1): the program has no $name: remove the row"
+  done
+}
+
+# Each function that a script can call is in scripts/README.md as its reference writes it.
+check_api() {
+  local file owner place name
+  [[ -e scripts/README.md ]] || { echo "scripts/README.md:1: is missing: it is the reference of the API"; return; }
+  for file in core/script/api_*.c; do
+    owner=$(sed -E 's/.*api_(.*)\.c/\1/' <<<"$file")
+    [[ $owner == chat ]] && owner+=. || owner+=:
+    awk '/luaL_Reg .*=/ { on = 1 } on { print FNR ":" $0 } /;/ { on = 0 }' "$file" |
+      grep -oE '^[0-9]+:|\{"[a-z_]+"' | awk -F'"' '/:$/ { line = $0; next } { print line $2 }' |
+      while IFS=: read -r place name; do
+        grep -qF "$owner$name(" scripts/README.md ||
+          echo "$file:$place: scripts/README.md does not have $owner$name(...): tell its types, units and errors there"
+      done
+  done
+}
+
+# Relative links of every README.md, and the paths of the tree that the first one names.
+check_links() {
+  local file place link
+  while IFS= read -r file; do
+    { grep -noE '\]\([^)# ]+' "$file" || true; } | sed 's/](//' | while IFS=: read -r place link; do
+      [[ $link == *:* || -e $(dirname "$file")/$link ]] ||
+        echo "$file:$place: the link to $link leads nowhere: mend it"
+    done
+  done < <(git ls-files -co --exclude-standard -- '*README.md')
+  { grep -noE '`(core|scripts|tests|examples)/[A-Za-z0-9_./-]*`' README.md || true; } | tr -d '`' | while IFS=: read -r place link; do
+    [[ -e $link ]] || echo "README.md:$place: there is no $link: mend the path"
+  done
+  for file in . core core/*/ scripts tests tests/*/ examples; do
+    [[ $file == tests/e2e/fixtures* || -e $file/README.md ]] || echo "$file:1: the folder has no README.md: say in a few lines what lives there"
+  done
+}
+
+# The C programs in README.md compile.
+check_snippets() {
+  awk '/^```c$/ { on = 1; print "#line " NR + 1 " \"README.md\""; next } /^```/ { on = 0 } on' README.md |
+    clang -std=c11 -Icore -Wall -Wextra -Werror -fsyntax-only -x c - 2>&1 |
+    sed -nE 's/^(README.md:[0-9]+):[0-9]+: (fatal )?error: (.*)/\1: the example does not compile: \3/p' || true
+}
+
+# make help lists the targets that the Makefile's first .PHONY names.
+check_targets() {
+  local listed target
+  listed=$(make -s --no-print-directory help)
+  for target in $(sed -n 's/^\.PHONY: //p;' Makefile | head -1); do
+    grep -qE "^ *make $target\b" <<<"$listed" ||
+      echo "Makefile:$(grep -n "^$target:" Makefile | cut -d: -f1 | head -1): make help does not list $target: end its line with ## and a few words"
+  done
+}
+
+# The shared library exports charlua_* and nothing else.
+check_exports() {
+  nm -D --defined-only "$BUILD/libcharlua.so" | awk '$3 !~ /^charlua_/ {
+    print "'"$BUILD"'/libcharlua.so: exports " $3 ": make it static, or build it with -fvisibility=hidden" }'
+  comm -23 <(grep -oE '\bcharlua_[a-z_]+\(' core/charlua.h | tr -d '(' | sort -u) \
+    <(nm -D --defined-only "$BUILD/libcharlua.so" | awk '{ print $3 }' | sort -u) |
+    sed "s|.*|core/charlua.h:1: declares &, which libcharlua.so does not export: define it, with CHARLUA_API|"
+}
+
+need clang clang-format luacheck nm pkg-config git curl
+make -s --no-print-directory -j2 all examples
+for check in format lua layers process compile lengths options api links snippets targets exports; do
+  find_faults < <("check_$check")
+done
+tests/install.sh || find_fault tests/install.sh "see above"
+
+if ((findings)); then
+  echo "check: $findings findings" >&2
+  exit 1
+fi
+echo "check: all is well"

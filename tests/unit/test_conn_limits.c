@@ -1,0 +1,366 @@
+/* conn: peers that do not take what is sent to them, or do not answer in time. */
+#include "client.h"
+#include "peer.h"
+#include "unit.h"
+
+enum { TEXT = 98, FRAME = TEXT + 2, FIT = PEER_QUEUE_MAX / FRAME }; /* ten fit exactly */
+
+static const char text[TEXT + 1] = "01234567890123456789012345678901234567890123456789"
+                                   "012345678901234567890123456789012345678901234567";
+
+/* An upgraded peer that takes `steps`' worth of bytes from here on and then none. */
+static void open_slow(struct peer *p)
+{
+    peer_open(p);
+    peer_upgrade(p);
+    p->stream.writes.rest = STREAM_AGAIN;
+}
+
+static void fill(struct peer *p)
+{
+    for (int i = 0; i < FIT; i++)
+        assert_int_equal(peer_send(p, bytes_of(text)), SEND_OK);
+}
+
+static enum conn_wait wait_of(struct peer *p)
+{
+    bool restarted;
+    return conn_wait(p->conn, &restarted);
+}
+
+static bool is_restarted(struct peer *p)
+{
+    bool restarted;
+    (void)conn_wait(p->conn, &restarted);
+    return restarted;
+}
+
+/* --- the queue ----------------------------------------------------------- */
+
+static void conn_send_is_full_at_the_cap(void **state)
+{
+    (void)state;
+    struct peer p;
+    open_slow(&p);
+    fill(&p);
+    assert_int_equal(peer_send(&p, BYTES("")), SEND_FULL);
+    assert_int_equal(peer_send(&p, bytes_of(text)), SEND_FULL);
+    assert_true(conn_is_open(p.conn)); /* what to do is the owner's choice */
+    conn_flush(p.conn);
+    assert_int_equal(peer_send(&p, BYTES("")), SEND_FULL);
+    p.stream.writes.rest = MEMORY_ALL;
+    conn_flush(p.conn);
+    assert_int_equal(peer_took(&p).len, PEER_QUEUE_MAX); /* not a byte of the refused */
+    peer_close(&p);
+}
+
+static void conn_send_has_room_as_bytes_leave(void **state)
+{
+    (void)state;
+    struct peer p;
+    open_slow(&p);
+    fill(&p);
+    static const ssize_t steps[] = {1, STREAM_AGAIN, FRAME - 2, STREAM_AGAIN, 1};
+    p.stream.writes = (struct memory_script){steps, COUNT(steps), 0, STREAM_AGAIN};
+    conn_flush(p.conn);
+    assert_int_equal(peer_send(&p, bytes_of(text)), SEND_FULL);
+    conn_flush(p.conn);
+    assert_int_equal(peer_send(&p, bytes_of(text)), SEND_FULL); /* one byte short */
+    conn_flush(p.conn);
+    assert_int_equal(peer_send(&p, bytes_of(text)), SEND_OK);
+    assert_int_equal(peer_send(&p, BYTES("")), SEND_FULL);
+    peer_close(&p);
+}
+
+static void conn_close_now_drops_what_has_not_begun_to_leave(void **state)
+{
+    (void)state;
+    for (ssize_t left = 0; left <= 2 * FRAME; left++) {
+        struct peer p;
+        ssize_t steps[] = {left ? left : STREAM_AGAIN};
+        open_slow(&p);
+        p.stream.writes = (struct memory_script){steps, 1, 0, STREAM_AGAIN};
+        fill(&p);
+        conn_flush(p.conn);
+        conn_close_now(p.conn, 1013, "too slow");
+        assert_over(&p, 1013, "too slow");
+        p.stream.writes.rest = MEMORY_ALL;
+        peer_run(&p);
+        struct bytes took = peer_took(&p);
+        size_t frames = ((size_t)left + FRAME - 1) / FRAME; /* those begun end whole */
+        assert_int_equal(took.len, frames * FRAME + 12);
+        assert_bytes_equal(bytes_skip(took, frames * FRAME),
+                           BYTES("\x88\x0A\x03\xF5too slow"));
+        assert_int_equal(p.stream.fins, 1);
+        peer_close(&p);
+    }
+}
+
+static void conn_close_goes_out_beyond_the_cap(void **state)
+{
+    (void)state;
+    struct peer p;
+    open_slow(&p);
+    fill(&p);
+    conn_close(p.conn, 1000, BYTES(""));
+    p.stream.writes.rest = MEMORY_ALL;
+    peer_run(&p);
+    assert_int_equal(peer_took(&p).len, PEER_QUEUE_MAX + 4);
+    peer_close(&p);
+}
+
+static void conn_ends_who_pings_and_takes_no_pongs(void **state)
+{
+    (void)state;
+    struct peer p;
+    open_slow(&p);
+    for (int i = 0; i < PEER_QUEUE_MAX / 2; i++) { /* a pong of two bytes each */
+        assert_true(conn_is_open(p.conn));
+        peer_say_frame(&p, FIN | WS_PING, BYTES(""));
+    }
+    assert_true(conn_is_open(p.conn));
+    peer_say_frame(&p, FIN | WS_PING, BYTES(""));
+    assert_over(&p, 1013, "too slow");
+    peer_close(&p);
+}
+
+static void conn_echoes_the_close_of_a_slow_peer(void **state)
+{
+    (void)state;
+    struct peer p;
+    open_slow(&p);
+    fill(&p);
+    peer_say_frame(&p, FIN | WS_CLOSE, BYTES("\x03\xE8"));
+    assert_over(&p, 1000, "");
+    assert_int_equal(p.stream.fins, 0); /* not before all has left */
+    assert_int_equal(wait_of(&p), CONN_WAIT_CLOSE);
+    p.stream.writes.rest = MEMORY_ALL;
+    peer_run(&p);
+    assert_int_equal(peer_took(&p).len, PEER_QUEUE_MAX + 4);
+    assert_int_equal(p.stream.fins, 1);
+    peer_close(&p);
+}
+
+/* --- time ---------------------------------------------------------------- */
+
+static void conn_without_a_request_ends_silently(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_open(&p);
+    assert_int_equal(wait_of(&p), CONN_WAIT_HEAD);
+    conn_timeout(p.conn);
+    assert_true(conn_is_dead(p.conn));
+    assert_bytes_equal(peer_took(&p), BYTES(""));
+    assert_not_over(&p);
+    peer_close(&p);
+}
+
+static void conn_with_half_a_request_is_told_408(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_open(&p);
+    peer_say(&p, BYTES("GET / HTT"));
+    conn_timeout(p.conn);
+    peer_run(&p);
+    struct bytes took = peer_took(&p);
+    assert_memory_equal(took.at, "HTTP/1.1 408 Request Timeout\r\n", 30);
+    assert_int_equal(p.stream.fins, 1);
+    assert_int_equal(wait_of(&p), CONN_WAIT_CLOSE);
+    conn_timeout(p.conn); /* nor does it say FIN */
+    assert_true(conn_is_dead(p.conn));
+    peer_close(&p);
+}
+
+static void conn_gives_no_more_time_to_a_head_that_trickles(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_open(&p);
+    assert_true(is_restarted(&p));
+    assert_false(is_restarted(&p));
+    for (size_t i = 0; i + 1 < peer_request.len; i++) {
+        peer_say(&p, (struct bytes){peer_request.at + i, 1});
+        assert_false(is_restarted(&p));
+    }
+    peer_say(&p, BYTES("\n"));
+    assert_true(is_restarted(&p));
+    assert_int_equal(wait_of(&p), CONN_WAIT_PING);
+    peer_close(&p);
+}
+
+static void conn_gives_no_more_time_for_empty_lines(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_open(&p);
+    assert_true(is_restarted(&p));
+    for (int i = 0; i < 10; i++)
+        peer_say(&p, BYTES("\r\n"));
+    assert_false(is_restarted(&p));
+    peer_close(&p);
+}
+
+static void conn_gives_each_request_its_time(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_open(&p);
+    assert_true(is_restarted(&p));
+    peer_say(&p, BYTES("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert_int_equal(wait_of(&p), CONN_WAIT_HEAD);
+    conn_timeout(p.conn); /* idle between two requests */
+    assert_true(conn_is_dead(p.conn));
+    peer_close(&p);
+}
+
+static void conn_ends_who_does_not_take_an_answer(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_open(&p);
+    p.stream.writes.rest = STREAM_AGAIN;
+    peer_say(&p, BYTES("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert_true(is_restarted(&p));
+    assert_int_equal(wait_of(&p), CONN_WAIT_ANSWER);
+    conn_timeout(p.conn);
+    assert_true(conn_is_dead(p.conn));
+    peer_close(&p);
+}
+
+static void conn_pings_and_ends_who_shows_no_sign_of_life(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_open(&p);
+    peer_upgrade(&p);
+    assert_int_equal(wait_of(&p), CONN_WAIT_PING);
+    conn_timeout(p.conn);
+    assert_true(is_restarted(&p));
+    assert_int_equal(wait_of(&p), CONN_WAIT_PONG);
+    conn_flush(p.conn);
+    assert_bytes_equal(peer_took(&p), BYTES("\x89\x00"));
+    assert_not_over(&p);
+    conn_timeout(p.conn);
+    assert_true(conn_is_dead(p.conn));
+    assert_over(&p, 1006, "");
+    peer_close(&p);
+}
+
+static void conn_takes_anything_for_a_sign_of_life(void **state)
+{
+    (void)state;
+    static const struct bytes signs[] = {LITERAL("\x8A\x80keyy"), LITERAL("\x81\x80keyy"),
+                                         LITERAL("\x81")};
+    for (size_t i = 0; i < COUNT(signs); i++) {
+        struct peer p;
+        peer_open(&p);
+        peer_upgrade(&p);
+        conn_timeout(p.conn);
+        peer_run(&p);
+        peer_say(&p, signs[i]);
+        assert_int_equal(wait_of(&p),
+                         CONN_WAIT_PONG); /* the time of a pong is no shorter */
+        conn_timeout(p.conn);
+        assert_false(conn_is_dead(p.conn));
+        assert_true(is_restarted(&p));
+        assert_int_equal(wait_of(&p), CONN_WAIT_PING);
+        conn_timeout(p.conn); /* the next ping wants a sign of its own */
+        conn_timeout(p.conn);
+        assert_true(conn_is_dead(p.conn));
+        peer_close(&p);
+    }
+}
+
+static void conn_with_a_full_queue_ends_at_the_next_ping(void **state)
+{
+    (void)state;
+    struct peer p;
+    open_slow(&p);
+    fill(&p);
+    conn_timeout(p.conn);
+    assert_over(&p, 1013, "too slow");
+    assert_int_equal(wait_of(&p), CONN_WAIT_CLOSE);
+    conn_timeout(p.conn); /* nor does it take the Close */
+    assert_true(conn_is_dead(p.conn));
+    assert_over(&p, 1013, "too slow");
+    peer_close(&p);
+}
+
+static void conn_ends_who_does_not_answer_a_close(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_open(&p);
+    peer_upgrade(&p);
+    conn_close(p.conn, 4001, BYTES("out"));
+    assert_true(is_restarted(&p));
+    assert_int_equal(wait_of(&p), CONN_WAIT_CLOSE);
+    peer_run(&p);
+    peer_say_frame(&p, FIN | WS_TEXT, BYTES("still here"));
+    assert_false(is_restarted(&p));
+    assert_not_over(&p);
+    conn_timeout(p.conn);
+    assert_true(conn_is_dead(p.conn));
+    assert_over(&p, 4001, "out");
+    peer_close(&p);
+}
+
+static void conn_ends_who_never_says_fin(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_open(&p);
+    peer_upgrade(&p);
+    peer_say_frame(&p, FIN | WS_CLOSE, BYTES("\x03\xE8"));
+    assert_int_equal(p.stream.fins, 1);
+    assert_true(is_restarted(&p));
+    peer_say_frame(&p, FIN | WS_TEXT, BYTES("on and on"));
+    assert_false(is_restarted(&p));
+    conn_timeout(p.conn);
+    assert_true(conn_is_dead(p.conn));
+    peer_close(&p);
+}
+
+static void conn_abort_ends_at_once(void **state)
+{
+    (void)state;
+    struct peer p;
+    open_slow(&p);
+    fill(&p);
+    conn_abort(p.conn);
+    assert_true(conn_is_dead(p.conn));
+    assert_false(conn_wants_write(p.conn));
+    assert_over(&p, 1006, "");
+    p.stream.writes.rest = MEMORY_ALL;
+    conn_close(p.conn, 1000, BYTES(""));
+    conn_flush(p.conn);
+    assert_bytes_equal(peer_took(&p), BYTES(""));
+    peer_close(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(conn_send_is_full_at_the_cap),
+        cmocka_unit_test(conn_send_has_room_as_bytes_leave),
+        cmocka_unit_test(conn_close_now_drops_what_has_not_begun_to_leave),
+        cmocka_unit_test(conn_close_goes_out_beyond_the_cap),
+        cmocka_unit_test(conn_ends_who_pings_and_takes_no_pongs),
+        cmocka_unit_test(conn_echoes_the_close_of_a_slow_peer),
+        cmocka_unit_test(conn_without_a_request_ends_silently),
+        cmocka_unit_test(conn_with_half_a_request_is_told_408),
+        cmocka_unit_test(conn_gives_no_more_time_to_a_head_that_trickles),
+        cmocka_unit_test(conn_gives_no_more_time_for_empty_lines),
+        cmocka_unit_test(conn_gives_each_request_its_time),
+        cmocka_unit_test(conn_ends_who_does_not_take_an_answer),
+        cmocka_unit_test(conn_pings_and_ends_who_shows_no_sign_of_life),
+        cmocka_unit_test(conn_takes_anything_for_a_sign_of_life),
+        cmocka_unit_test(conn_with_a_full_queue_ends_at_the_next_ping),
+        cmocka_unit_test(conn_ends_who_does_not_answer_a_close),
+        cmocka_unit_test(conn_ends_who_never_says_fin),
+        cmocka_unit_test(conn_abort_ends_at_once),
+    };
+    return cmocka_run_group_tests_name("conn limits", tests, NULL, NULL);
+}
