@@ -37,7 +37,10 @@ UNITHELP := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/unit/test_%,$(wildcar
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 SO       := libcharlua.so.$(SOVERSION)
 
-.PHONY: all help deps deps-test run test check unit e2e examples sanitize install uninstall clean format
+FUZZERS  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SECONDS ?= 20
+
+.PHONY: all help deps deps-test run test check unit e2e examples sanitize fuzz install uninstall clean format
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/charlua $(BUILD)/libcharlua.a $(BUILD)/libcharlua.so ## build the program and the libraries
@@ -131,6 +134,18 @@ sanitize: ## the unit and end-to-end tests under ASan+UBSan and TSan
 	@$(MAKE) -s BUILD=$(BUILD)/tsan SAN=thread e2e
 
 # Made each time: PREFIX may be another one now.
+# Each target runs FUZZ_SECONDS on its committed corpus; what it finds new stays in build/fuzz/corpus.
+fuzz: ## fuzz every parser for FUZZ_SECONDS (20) each, under ASan+UBSan
+	@$(MAKE) -s -j2 BUILD=$(BUILD)/fuzz CC=clang SAN=address,undefined,fuzzer-no-link $(FUZZERS:%=$(BUILD)/fuzz/%)
+	@for f in $(FUZZERS); do echo "== $$f"; mkdir -p $(BUILD)/fuzz/corpus/$$f; \
+	  $(BUILD)/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
+	    -artifact_prefix=$(BUILD)/fuzz/ $$(test -f tests/fuzz/$$f.dict && echo -dict=tests/fuzz/$$f.dict) \
+	    $(BUILD)/fuzz/corpus/$$f tests/fuzz/corpus/$$f || exit 1; done
+
+$(BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/libcharlua.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -Itests/fuzz -fsanitize=fuzzer -o $@ $< $(BUILD)/libcharlua.a $(LIBS)
+
 $(BUILD)/charlua.pc: tools
 	@mkdir -p $(@D)
 	printf '%s\n' 'prefix=$(PREFIX)' 'Name: charlua' 'Description: WebSocket chat server with rules in Lua' \

@@ -1,0 +1,152 @@
+/* fuzz_conn: a whole peer over a stream in memory: reads and writes of any size, timeouts, sends and closes at any
+ * moment; what it writes after an upgrade is a sequence of whole frames. The first bytes of the input choose. */
+#include "fuzz.h"
+
+#include "net/conn.h"
+#include "net/page.h"
+#include "wire/header.h"
+
+struct memory {
+    struct stream stream;
+    struct bytes in;
+    uint8_t chunk; /* largest read and write */
+    bool is_stuck;
+};
+
+static ssize_t memory_read(struct stream *s, uint8_t *at, size_t len)
+{
+    struct memory *m = (struct memory *)(void *)s;
+    size_t n = m->in.len < len ? m->in.len : len;
+    if (n == 0)
+        return STREAM_AGAIN;
+    n = n > m->chunk ? m->chunk : n;
+    memcpy(at, m->in.at, n);
+    m->in = bytes_skip(m->in, n);
+    return (ssize_t)n;
+}
+
+static ssize_t memory_write(struct stream *s, const struct iovec *iov, int count)
+{
+    struct memory *m = (struct memory *)(void *)s;
+    if (m->is_stuck || count == 0)
+        return STREAM_AGAIN;
+    REQUIRE(iov[0].iov_len > 0);
+    return (ssize_t)(iov[0].iov_len < m->chunk ? iov[0].iov_len : m->chunk);
+}
+
+static bool memory_is_pending(const struct stream *s)
+{
+    return ((const struct memory *)(const void *)s)->in.len > 0;
+}
+
+static void memory_nothing(struct stream *s)
+{
+    (void)s;
+}
+
+static const struct stream_ops memory_ops = {
+    .read = memory_read,
+    .write = memory_write,
+    .is_pending = memory_is_pending,
+    .shutdown = memory_nothing,
+    .free = memory_nothing,
+};
+
+static int take_open(void *owner, struct conn *c, struct bytes head, struct bytes protocol)
+{
+    (void)owner, (void)c, (void)protocol;
+    REQUIRE(head.len > 0);
+    return 0;
+}
+
+static int echo(void *owner, struct conn *c, struct bytes data, bool binary)
+{
+    (void)owner;
+    struct frame *f = frame_new(binary ? WS_BINARY : WS_TEXT, data);
+    REQUIRE(f);
+    (void)conn_send(c, f);
+    frame_unref(f);
+    return 0;
+}
+
+static bool take_client(void *owner, struct conn *c, const struct addr *client)
+{
+    (void)owner, (void)c;
+    return client->port != 13;
+}
+
+/* One of the things that can happen to a peer between two reads. */
+static void happen(struct conn *c, struct memory *m, uint8_t what)
+{
+    switch (what & 15) {
+    case 1:
+        conn_timeout(c);
+        break;
+    case 2:
+        m->is_stuck = !m->is_stuck;
+        break;
+    case 3:
+        conn_close(c, WS_CLOSE_NORMAL, bytes_of("bye"));
+        break;
+    case 4:
+        conn_close_now(c, WS_CLOSE_TRY_LATER, "slow");
+        break;
+    case 5:
+        conn_pause(c, what & 16);
+        break;
+    default:
+        break;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct stats stats;
+    static uint8_t scratch[4096];
+    struct bytes in = {data, size};
+    struct memory m = {.stream = {.ops = &memory_ops, .fd = -1}};
+    struct cidr trusted = {.addr = {.family = ADDR_UNIX}};
+    struct addr from = {.family = ADDR_UNIX};
+    struct conn_env env = {
+        .http = {2048, 32},
+        .session = {4096, 16},
+        .queue_max = 8192,
+        .queued_max = 16384,
+        .messages_a_second = 50,
+        .trusted = &trusted,
+        .trusted_count = 1,
+        .stats = &stats,
+        .deflate = deflate_new(16),
+        .ping = frame_new(WS_PING, (struct bytes){0}),
+        .protocols = bytes_of(",chat"),
+        .on_open = take_open,
+        .on_message = echo,
+        .on_client = take_client,
+    };
+    m.chunk = (uint8_t)(1 + fuzz_byte(&in));
+    uint8_t events = fuzz_byte(&in);
+    m.in = in;
+    REQUIRE(m.chunk || (m.chunk = 255));
+    struct conn *c = conn_new(&env, NULL, &m.stream, &from);
+    REQUIRE(c && env.ping && env.deflate);
+    uint16_t code;
+    struct bytes reason;
+    for (int i = 0; i < 4096 && !conn_is_dead(c) && m.in.len; i++) {
+        (void)conn_read(c, scratch, sizeof scratch);
+        conn_flush(c);
+        if (events && i % 7 == 6)
+            happen(c, &m, m.in.len ? m.in.at[0] ^ events : events);
+        env.now_ms += 3;
+        bool restarted;
+        (void)conn_wait(c, &restarted);
+        if (!conn_wants_read(c) && !conn_wants_write(c))
+            conn_pause(c, false);
+    }
+    if (conn_is_over(c, &code, &reason))
+        REQUIRE(code >= 1000 && code < 5000 && reason.len <= 123);
+    conn_free(c);
+    REQUIRE(env.queued == 0);
+    frame_unref(env.ping);
+    deflate_free(env.deflate);
+    return 0;
+}

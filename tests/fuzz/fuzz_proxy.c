@@ -1,0 +1,24 @@
+/* fuzz_proxy: the PROXY header: a shorter input asks for more or is refused, never taken for something else. */
+#include "fuzz.h"
+
+#include "wire/proxy.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct bytes in = {data, size};
+    struct addr from;
+    struct cidr range;
+    char text[ADDR_TEXT_MAX];
+    bool known;
+    memcpy(text, data, size < sizeof text - 1 ? size : sizeof text - 1);
+    text[size < sizeof text - 1 ? size : sizeof text - 1] = 0;
+    (void)cidr_parse(text, &range);
+    (void)addr_parse(in, &from);
+    if (!proxy_is_begun(in))
+        return 0;
+    int n = proxy_parse(in, &from, &known);
+    REQUIRE(n >= -1 && n <= (int)size);
+    for (int cut = 1; n > 0 && cut < n; cut++)
+        REQUIRE(proxy_parse((struct bytes){data, (size_t)cut}, &from, &known) <= 0);
+    return 0;
+}
