@@ -519,7 +519,7 @@ for (const [name, rules, why] of [
   ["an_endless_loop_at_load", "while true do end", /out of time/],
 ]) {
   scenario(`app_with_${name}_is_refused`, { ...RUN, threads: [0] }, async (stage) => {
-    const script = await stage.save("rules.lua", rules);
+    const script = stage.save("rules.lua", rules);
     const error = await startServer({ script, threads: 0 }).then((server) => server.stop(), (e) => e);
     assert.match(error.message ?? "it started", /the server ended \(1\)/);
     assert.match(error.message, why);
