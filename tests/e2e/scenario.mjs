@@ -11,7 +11,8 @@ import { startServer, THREADS } from "./server.mjs";
 export const FIXTURES = "tests/e2e/fixtures";
 export const INTERNAL = '{"type":"error","error":"internal"}';
 
-class Stage {
+/* A server, its clients, its files. */
+export class Stage {
   #clients = [];
   #dir = null;
   #saves = 0;
