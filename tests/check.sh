@@ -161,6 +161,7 @@ check_api() {
 check_links() {
   local file place link
   while IFS= read -r file; do
+    [[ -e $file ]] || continue
     { grep -noE '\]\([^)# ]+' "$file" || true; } | sed 's/](//' | while IFS=: read -r place link; do
       [[ $link == *:* || -e $(dirname "$file")/$link ]] ||
         echo "$file:$place: the link to $link leads nowhere: mend it"
@@ -170,7 +171,7 @@ check_links() {
     [[ -e $link ]] || echo "README.md:$place: there is no $link: mend the path"
   done
   for file in . core core/*/ scripts tests tests/*/ examples; do
-    [[ $file == tests/e2e/fixtures* || -e $file/README.md ]] || echo "$file:1: the folder has no README.md: say in a few lines what lives there"
+    [[ $file == tests/e2e/fixtures* || -e $file/README.md ]] || echo "${file%/}:1: the folder has no README.md: say in a few lines what lives there"
   done
 }
 

@@ -44,6 +44,7 @@ kill -TERM "$pid"
 while IFS= read -r -t 10 -u "$lines" line; do echo "$line" >>"$work/log"; done
 wait "$pid" || fail core/main.c "the installed program ends with status $?"
 pid=
+: >"$work/log"
 
 # A C program, with what pkg-config says, against the shared library and then the static one.
 export PKG_CONFIG_PATH=$root/usr/lib/pkgconfig PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1
@@ -66,6 +67,7 @@ for program in shared static; do
   said=$(LD_LIBRARY_PATH=$root/usr/lib "$work/$program" 2>"$work/log" </dev/null) || fail Makefile "the $program program fails"
   [[ $said =~ ^port\ [1-9] ]] || fail Makefile "the $program program says '$said'"
 done
+: >"$work/log"
 
 at_make uninstall
 left=$(find "$root" ! -type d)

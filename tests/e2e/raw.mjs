@@ -36,6 +36,7 @@ export class Raw {
   #inbox = Buffer.alloc(0);
   #all = [];
   #ended = false;
+  #error = null;
   #wake = () => {};
 
   constructor(socket) {
@@ -50,7 +51,7 @@ export class Raw {
       this.#ended = true;
       this.#wake();
     });
-    socket.on("error", () => {}); /* the end tells enough */
+    socket.on("error", (error) => (this.#error = error));
     socket.on("close", () => {
       this.#ended = true;
       this.#wake();
@@ -102,9 +103,11 @@ export class Raw {
     return { status, headers, body, head };
   }
 
-  /* Resolves when the server has ended the connection, with the bytes that came and were not taken. */
+  /* Resolves when the server has ended the connection, with the bytes that came and were not taken. A reset, which
+   * loses what the server said last, is an error. */
   async end() {
     await this.#until(() => this.#ended, "end of the connection");
+    if (this.#error) throw this.#error;
     return this.#take(this.#inbox.length);
   }
 

@@ -84,7 +84,7 @@ scenario("20_reloads_under_100_talking_clients_lose_nothing", { rules: rules(0) 
   let inForce = 0, brokenSoFar = 0;
   for (let version = 1; version <= RELOADS; version++) {
     const [wrong, line] = version % 3 === 0 ? BROKEN[brokenSoFar++ % BROKEN.length] : ["", /rules reloaded/];
-    await stage.save("rules.lua", rules(version, wrong));
+    stage.save("rules.lua", rules(version, wrong));
     await stage.reload(line);
     if (!wrong) inForce = version;
     const words = await Promise.race([failed, Promise.all(talkers.map((talker) => talker.nextWord()))]);
@@ -117,7 +117,7 @@ scenario("a_broken_reload_says_file_line_and_reason", { rules: rules(0) }, async
   ana.send({ type: "join", room: "patio" });
   await ana.next();
   for (const [i, [wrong, line]] of BROKEN.entries()) {
-    await stage.save("rules.lua", rules(1, wrong));
+    stage.save("rules.lua", rules(1, wrong));
     const [said] = await stage.reload(line);
     if (i < 2) assert.match(said, /\/rules\.lua:\d+: /);
     ana.send({ type: "say", from: 0, seq: 1 });

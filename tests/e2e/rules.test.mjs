@@ -1,8 +1,10 @@
 /* rules.test.mjs: what scripts can do: every function and field of the API. Transactions, waiting and reloading have
  * files of their own. */
 import assert from "node:assert/strict";
-import { startServer } from "./server.mjs";
-import { FIXTURES, INTERNAL, scenario } from "./scenario.mjs";
+import { readFile } from "node:fs/promises";
+import { test } from "node:test";
+import { ROOT, startServer } from "./server.mjs";
+import { FIXTURES, INTERNAL, scenario, Stage } from "./scenario.mjs";
 
 const RUN = { script: `${FIXTURES}/run.lua` };
 const DOOR = { script: `${FIXTURES}/door.lua` };
@@ -419,7 +421,8 @@ scenario("on_open_sees_empty_fields_of_a_bare_request", DOOR, async (stage) => {
 });
 
 for (const [how, code, reason] of [["plain", 1008, ""], ["code", 4003, ""], ["reason", 4003, "not today"],
-  ["bad-code", 1008, "odd"], ["reserved-code", 1008, "odd"], ["after-sleep", 4004, "thought about it"]]) {
+  ["bad-code", 1008, "odd"], ["reserved-code", 1008, "odd"], ["after-sleep", 4004, "thought about it"],
+  ["bad-reason", 4003, ""], ["long-reason", 4003, `x${"猪".repeat(40)}`]]) {
   scenario(`on_open_refuses_with_false_${how}`, DOOR, async (stage) => {
     const witness = await witnessOf(stage);
     const guest = await stage.client(`/refuse/${how}`);
@@ -519,7 +522,7 @@ for (const [name, rules, why] of [
   ["an_endless_loop_at_load", "while true do end", /out of time/],
 ]) {
   scenario(`app_with_${name}_is_refused`, { ...RUN, threads: [0] }, async (stage) => {
-    const script = await stage.save("rules.lua", rules);
+    const script = stage.save("rules.lua", rules);
     const error = await startServer({ script, threads: 0 }).then((server) => server.stop(), (e) => e);
     assert.match(error.message ?? "it started", /the server ended \(1\)/);
     assert.match(error.message, why);
@@ -559,4 +562,20 @@ scenario("timers_of_the_load_wait_their_time", {
   const { early, loaded } = await ana.next();
   assert.ok(Math.abs(loaded - Date.now() / 1000) < 60, `chat.now() at load is ${loaded}`);
   assert.equal(early, false);
+});
+
+/* --- the reference ------------------------------------------------------- */
+
+test("the_scripts_of_the_reference_run", async () => {
+  const text = await readFile(`${ROOT}scripts/README.md`, "utf8");
+  const blocks = [...text.matchAll(/^```lua\n(.*?)^```/gms)];
+  assert.ok(blocks.length >= 3);
+  for (const [, script] of blocks) {
+    const stage = new Stage();
+    try {
+      stage.server = await startServer({ script: stage.save("rules.lua", script), threads: 0 });
+    } finally {
+      await stage.clear();
+    }
+  }
 });

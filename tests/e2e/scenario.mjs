@@ -1,7 +1,7 @@
 /* scenario.mjs: a scenario is played on a server of its own for every placement of THREADS, and the server has to
  * end in order afterwards. What was opened on the stage is put away, whatever happens. */
 import assert from "node:assert/strict";
-import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -11,7 +11,8 @@ import { startServer, THREADS } from "./server.mjs";
 export const FIXTURES = "tests/e2e/fixtures";
 export const INTERNAL = '{"type":"error","error":"internal"}';
 
-class Stage {
+/* A server, its clients, its files. */
+export class Stage {
   #clients = [];
   #dir = null;
   #saves = 0;
@@ -35,12 +36,12 @@ class Stage {
     return Promise.all(Array.from({ length: count }, () => this.actor()));
   }
 
-  /* Saves `text` as `name` in a folder of the stage, at once as far as readers see. Resolves with its path. */
-  async save(name, text) {
-    this.#dir ??= await mkdtemp(join(tmpdir(), "charlua-e2e-"));
+  /* Saves `text` as `name` in a folder of the stage, at once as far as readers see. Returns its path. */
+  save(name, text) {
+    this.#dir ??= mkdtempSync(join(tmpdir(), "charlua-e2e-"));
     const draft = join(this.#dir, `.draft-${++this.#saves}`);
-    await writeFile(draft, text);
-    await rename(draft, join(this.#dir, name));
+    writeFileSync(draft, text);
+    renameSync(draft, join(this.#dir, name));
     return join(this.#dir, name);
   }
 
@@ -54,7 +55,7 @@ class Stage {
   async clear() {
     for (const client of this.#clients) client.drop();
     const exit = await this.server?.stop();
-    if (this.#dir) await rm(this.#dir, { recursive: true });
+    if (this.#dir) rmSync(this.#dir, { recursive: true });
     return exit;
   }
 }
@@ -67,7 +68,7 @@ export function scenario(name, { rules, threads = THREADS, ...set }, play) {
       const stage = new Stage();
       let ended = false;
       try {
-        const script = rules === undefined ? set.script : await stage.save("rules.lua", rules);
+        const script = rules === undefined ? set.script : stage.save("rules.lua", rules);
         stage.server = await startServer({ ...set, script, threads: count });
         await play(stage);
         ended = true;

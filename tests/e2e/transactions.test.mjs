@@ -259,7 +259,7 @@ scenario("named_timers_survive_a_reload_and_functions_do_not", { rules: run }, a
     client.state.named = chat.every(0.01, 'tell', client.id, 'named')
     client.state.once = chat.after(0.03, 'tell', client.id, 'once')`);
   while (await ana.next() !== "function");
-  await stage.save("rules.lua", run.replace('"timer", "values"', '"new", "values"'));
+  stage.save("rules.lua", run.replace('"timer", "values"', '"new", "values"'));
   await stage.reload();
   let message = await ana.next();
   while (message.type !== "new") message = await ana.next();

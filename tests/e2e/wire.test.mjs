@@ -181,9 +181,13 @@ allClosed("wire_closes_1007_at_the_first_wrong_byte_of_an_unfinished_frame", 100
 });
 
 wire("wire_closes_1007_at_the_wrong_byte_and_not_before", async (raw) => {
-  const bytes = frame(OP.TEXT, Buffer.of(0xf0, 0x9f, 0x91, 0x41), { said: 100 });
-  await raw.drip(bytes.subarray(0, -1));
-  await raw.write(bytes.subarray(-1));
+  const wrong = Buffer.of(0xf0, 0x9f, 0x91, 0x41);
+  for (let i = 0; i < 3; i++) {
+    await raw.write(frame(i ? OP.CONTINUATION : OP.TEXT, wrong.subarray(i, i + 1), { fin: false }));
+    await raw.write(frame(OP.PING, `${i}`));
+    await gets(raw, OP.PONG, `${i}`);
+  }
+  await raw.write(frame(OP.CONTINUATION, wrong.subarray(3), { said: 100 }));
   await isClosed(raw, 1007);
 });
 
@@ -231,6 +235,7 @@ overThreads("wire_echoes_a_valid_close_code", ECHO, async (server, stage) => {
 
 allClosed("wire_closes_1002_on_an_invalid_close", 1002, {
   "a payload of one byte": frame(OP.CLOSE, Buffer.of(3)),
+  "a payload of one byte, and one behind it": [frame(OP.CLOSE, Buffer.of(3)), Buffer.of(0xe8)],
   ...Object.fromEntries([0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535]
     .map((code) => [`code ${code}`, frame(OP.CLOSE, closing(code))])),
 });
