@@ -93,6 +93,11 @@ int charlua_set(struct charlua *server, const char *name, const char *value)
     return config_set(&server->config, name, value, server->error, sizeof server->error);
 }
 
+int charlua_check(struct charlua *server)
+{
+    return config_finish(&server->config, server->error, sizeof server->error);
+}
+
 int charlua_register(struct charlua *server, const char *name,
                      int (*function)(struct lua_State *), void *context)
 {
@@ -142,7 +147,7 @@ int charlua_run(struct charlua *server)
         .tick_seconds = server->tick_seconds,
         .version = VERSION,
     };
-    if (config_finish(&server->config, server->error, sizeof server->error) < 0)
+    if (charlua_check(server) < 0)
         return -1;
     server->log.level = server->config.log_level;
     return server_run(server->server, &setup, server->error, sizeof server->error);

@@ -46,6 +46,10 @@ CHARLUA_API const struct charlua_option *charlua_options(size_t *count);
  */
 CHARLUA_API int charlua_set(struct charlua *server, const char *name, const char *value);
 
+/* Checks what only makes sense together and fills in the defaults; charlua_run does so
+ * too. Returns 0 or -1. */
+CHARLUA_API int charlua_check(struct charlua *server);
+
 /* Makes a C function available to the scripts as chat.native.NAME, before the start. It
  * is a lua_CFunction; `context` is its upvalue 1, a light userdata. It runs on the host's
  * thread. Returns 0 or -1. */
@@ -99,7 +103,8 @@ CHARLUA_API void charlua_get_stats(struct charlua *server, struct charlua_stats 
  * not there. From charlua_on_ready on, while the server runs. */
 CHARLUA_API int charlua_port(const struct charlua *server, size_t i);
 
-/* What the last call that returned -1 failed for: a sentence. Never NULL. */
+/* What the last call of set, register or run that returned -1 failed for: a sentence.
+ * Never NULL. */
 CHARLUA_API const char *charlua_error(const struct charlua *server);
 
 #ifdef __cplusplus

@@ -111,8 +111,9 @@ static void print_help(void)
            "print this");
 }
 
-/* The rules that came with this program: scripts/chat.lua of its source tree, or
- * share/charlua/chat.lua of its installation. Returns 0 with the path in `out`, or -1. */
+/* The rules that came with this program: scripts/chat.lua of its source tree (seen from
+ * build/ or build/asan/), or share/charlua/chat.lua of its installation. Returns 0 with
+ * the path in `out`, or -1. */
 static int find_script(char out[PATH_MAX])
 {
     static const char *const places[] = {"../scripts/chat.lua",
@@ -200,6 +201,10 @@ int main(int argc, char **argv)
     int status = read_flags(argc, argv);
     if (status < 0)
         status = read_words(argc, argv);
+    if (status < 0 && (join_systemd() < 0 || charlua_check(server) < 0)) {
+        fprintf(stderr, "charlua: %s; see charlua --help\n", charlua_error(server));
+        status = EXIT_USAGE;
+    }
     if (status < 0) {
         catch_signals();
         status =

@@ -380,7 +380,7 @@ static void carry_out(struct shard *s, const struct mail *m)
     case MAIL_DRAINED:
     case MAIL_RELOAD:
     case MAIL_POST:
-        assert(!"mail for the host in a shard's inbox");
+        assert(false); /* mail for the host in a shard's inbox */
     }
 }
 

@@ -162,6 +162,34 @@ static bool push_decoded(lua_State *L, struct run *r)
     return true;
 }
 
+/* Pushes what a timer calls and its arguments; nothing if the timer has been forgotten.
+ */
+static void push_timer(lua_State *L, const struct run *r)
+{
+    host_push(L, KEY_TIMERS);
+    lua_rawgeti(L, -1, (lua_Integer)r->timer);
+    lua_remove(L, -2);
+    int entry = lua_gettop(L);
+    if (!lua_istable(L, entry)) {
+        lua_pop(L, 1);
+        return;
+    }
+    lua_getfield(L, entry, "n");
+    int n = (int)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    luaL_checkstack(L, n + 4, "timer");
+    for (int i = 1; i <= n; i++)
+        lua_rawgeti(L, entry, i);
+    lua_remove(L, entry);
+    if (lua_type(L, entry) != LUA_TSTRING)
+        return;
+    app_push(L, "timers", lua_tostring(L, entry));
+    if (lua_isnil(L, -1))
+        luaL_error(L, "a timer is due, but app.timers.%s is not there",
+                   lua_tostring(L, entry));
+    lua_replace(L, entry);
+}
+
 /* Pushes the handler and its arguments. Returns their number with the handler, or 0:
  * nothing to do. */
 static int push_call(lua_State *L, struct run *r)
@@ -198,29 +226,9 @@ static int push_call(lua_State *L, struct run *r)
         lua_pushinteger(L, r->code);
         lua_pushlstring(L, (const char *)r->data.at, r->data.len);
         break;
-    case RUN_TIMER: {
-        host_push(L, KEY_TIMERS);
-        lua_rawgeti(L, -1, (lua_Integer)r->timer);
-        lua_remove(L, -2);
-        int entry = lua_gettop(L);
-        if (!lua_istable(L, entry))
-            return 0;
-        lua_getfield(L, entry, "n");
-        int n = (int)lua_tointeger(L, -1);
-        lua_pop(L, 1);
-        luaL_checkstack(L, n + 4, "timer");
-        for (int i = 1; i <= n; i++)
-            lua_rawgeti(L, entry, i);
-        lua_remove(L, entry);
-        if (lua_type(L, entry) == LUA_TSTRING) {
-            app_push(L, "timers", lua_tostring(L, entry));
-            if (lua_isnil(L, -1))
-                luaL_error(L, "a timer is due, but app.timers.%s is not there",
-                           lua_tostring(L, entry));
-            lua_replace(L, entry);
-        }
+    case RUN_TIMER:
+        push_timer(L, r);
         break;
-    }
     case RUN_RESUME:
         if (r->closed) {
             lua_pushnil(L);
