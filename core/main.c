@@ -116,7 +116,7 @@ static void print_help(void)
  * the path in `out`, or -1. */
 static int find_script(char out[PATH_MAX])
 {
-    static const char *const places[] = {"../scripts/chat.lua",
+    static const char *const places[] = {"../scripts/chat.lua", "../../scripts/chat.lua",
                                          "../share/charlua/chat.lua"};
     char self[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
@@ -207,8 +207,7 @@ int main(int argc, char **argv)
     }
     if (status < 0) {
         catch_signals();
-        status =
-            join_systemd() < 0 || charlua_run(server) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        status = charlua_run(server) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
         if (status != EXIT_SUCCESS)
             fprintf(stderr, "charlua: %s\n", charlua_error(server));
     }

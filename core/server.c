@@ -1,6 +1,7 @@
 /* server: --threads 0 makes one place with a shard and the host on it; --threads N makes
  * a place for each of N shards and one for the host, while the caller's own thread
- * accepts. There is one code path: a place runs the turns of whoever is on it. */
+ * accepts. There is one code path: a place runs the turns of whoever is on it.
+ * Longer than other files: building and ending in the right order is one story. */
 #include "server.h"
 
 #include "net/gate.h"

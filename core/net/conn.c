@@ -1,5 +1,6 @@
 /* conn: the state machine of one peer. A turn reads, decodes and queues; the shard
- * flushes at its end. */
+ * flushes at its end. Longer than other files: every state of a peer, and every way from
+ * one to another, is here. */
 #include "net/conn.h"
 
 #include "base/buf.h"
