@@ -109,7 +109,7 @@ check: ## formatting, luacheck, layers, documents
 	tests/check.sh
 
 unit: $(UNIT) ## run the unit tests
-	@for t in $(UNIT); do echo "== $$t"; $$t || exit 1; done
+	@for t in $(UNIT); do echo "== $$t"; UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 $$t || exit 1; done
 
 $(UNITHELP): CPPFLAGS += -Itests/unit
 
@@ -131,6 +131,7 @@ sanitize: ## the unit and end-to-end tests under ASan+UBSan and TSan
 	@$(MAKE) -s BUILD=$(BUILD)/asan SAN=address,undefined unit
 	@$(MAKE) -s BUILD=$(BUILD)/asan SAN=address,undefined e2e
 	@$(MAKE) -s -j2 BUILD=$(BUILD)/tsan SAN=thread $(BUILD)/tsan/charlua examples
+	@$(MAKE) -s BUILD=$(BUILD)/tsan SAN=thread unit
 	@$(MAKE) -s BUILD=$(BUILD)/tsan SAN=thread e2e
 
 # Made each time: PREFIX may be another one now.

@@ -393,8 +393,9 @@ overThreads("page_shows_nothing_but_files_of_its_folder", site, async (server) =
 
 overThreads("page_refuses_other_methods_and_says_which_there_are", site, async (server) => {
   for (const method of ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "get", "CONNECT"]) {
-    const { status, headers } = await ask(server, get("/").replace("GET", method));
+    const { status, headers, body } = await ask(server, get("/").replace("GET", method));
     assert.deepEqual([status, headers.allow], [405, "GET, HEAD"], method);
+    assert.match(body, /^405 Method Not Allowed: only GET, HEAD/);
   }
   const body = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 26\r\n\r\nGET /healthz HTTP/1.1\r\n\r\n\r\n";
   const raw = await dialRaw(server);
@@ -546,12 +547,14 @@ overThreads("watch_reloads_when_a_new_module_that_was_broken_is_mended", rulesOf
     await answersTo(client, "mended");
   });
 
-overThreads("without_watch_a_save_changes_nothing_until_sighup", rulesOf({ "rules.lua": rules('"old"') }),
-  async (server, stage) => {
-    const client = await visitor(server, stage);
-    await writeFile(stage.script, rules('"new"'));
-    for (let i = 0; i < 100; i++) await answersTo(client, "old");
-  });
+overThreads("without_watch_a_save_changes_nothing", rulesOf({ "rules.lua": rules('"old"') }), async (server, stage) => {
+  const client = await visitor(server, stage);
+  const watching = await startServer({ script: stage.script, args: ["--watch"] });
+  stage.defer(() => watching.stop());
+  await writeFile(stage.script, rules('"new"'));
+  await watching.waitLog(/rules reloaded/);
+  await answersTo(client, "old");
+});
 
 /* --- the rest of the options ------------------------------------------------------------------ */
 

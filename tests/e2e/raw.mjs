@@ -111,6 +111,13 @@ export class Raw {
     return this.#take(this.#inbox.length);
   }
 
+  /* Ends our side too; resolves when the connection is gone, and a reset is an error. */
+  async finish() {
+    this.#socket.end();
+    await within(this.ended, "end of both sides", () => this.#history());
+    if (this.#error) throw this.#error;
+  }
+
   destroy() {
     this.#socket.destroy();
   }

@@ -256,6 +256,8 @@ wire("wire_swallows_what_follows_a_close", async (raw) => {
   await raw.write(Buffer.concat([frame(OP.CLOSE, closing(1000)), frame(OP.TEXT, "late"), frame(OP.PING, "late"),
     Buffer.alloc(200_000, 0xff)]));
   await isClosed(raw, 1000);
+  for (let i = 0; i < 64; i++) await raw.write(Buffer.alloc(65536, 0xff));
+  await raw.finish(); /* a reset could overtake the Close */
 });
 
 wire("wire_says_1006_to_the_script_when_the_line_is_lost", async (raw, server) => {

@@ -390,6 +390,7 @@ static void conn_reads_the_peers_close_while_paused(void **state)
     assert_true(conn_wants_read(p.conn));
     peer_say_frame(&p, FIN | WS_CLOSE, BYTES("\x03\xE8"));
     assert_over(&p, 1000, "");
+    assert_true(conn_wants_read(p.conn)); /* and its FIN */
     peer_close(&p);
 }
 

@@ -294,6 +294,20 @@ static void conn_takes_a_head_at_its_limit(void **state)
     }
 }
 
+static void conn_finds_a_short_head_behind_a_long_one(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_open(&p);
+    p.read_size = 1;
+    peer_say(&p, BYTES("GET /healthz HTTP/1.1\r\n" HOST "a:" HUNDRED "\r\n\r\n"));
+    (void)peer_took(&p);
+    p.read_size = 512;
+    peer_say(&p, BYTES("GET /healthz HTTP/1.1\r\n" HOST "\r\n"));
+    assert_true(has(peer_took(&p), ONE));
+    peer_close(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest others[] = {
@@ -305,6 +319,7 @@ int main(void)
         cmocka_unit_test(conn_refuses_all_while_draining),
         cmocka_unit_test(conn_refuses_with_503_whom_the_owner_cannot_take),
         cmocka_unit_test(conn_takes_a_head_at_its_limit),
+        cmocka_unit_test(conn_finds_a_short_head_behind_a_long_one),
     };
     struct CMUnitTest tests[COUNT(rows) + COUNT(others)];
     memcpy(UNIT_ROWS(tests, rows, is_answered), others, sizeof others);

@@ -154,6 +154,25 @@ static void conn_without_memory_ends_in_silence(void **state)
     peer_close(&p);
 }
 
+/* The reason is let go first, then the Close frame, and with it the peer. */
+static void conn_without_memory_for_its_close_is_dead(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n <= 2; n++) {
+        struct peer p;
+        peer_open(&p);
+        peer_upgrade(&p);
+        alloc_fail_at(n);
+        conn_close_now(p.conn, 1013, "too slow");
+        alloc_fail_at(0);
+        assert_int_equal(conn_is_dead(p.conn), n == 2);
+        assert_over(&p, 1013, n == 1 ? "" : "too slow");
+        peer_run(&p);
+        assert_int_equal(peer_took(&p).len, n == 1 ? 12 : 0);
+        peer_close(&p);
+    }
+}
+
 static void conn_that_is_idle_owns_nothing_but_itself(void **state)
 {
     (void)state;
@@ -191,6 +210,7 @@ int main(void)
 {
     const struct CMUnitTest others[] = {
         cmocka_unit_test(conn_without_memory_ends_in_silence),
+        cmocka_unit_test(conn_without_memory_for_its_close_is_dead),
         cmocka_unit_test(conn_that_is_idle_owns_nothing_but_itself),
         cmocka_unit_test(conn_keeps_nothing_of_an_answered_request),
     };

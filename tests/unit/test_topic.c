@@ -136,10 +136,11 @@ static void topic_is_unchanged_without_memory(void **state)
         struct model model = {{{false}}};
         alloc_fail_at(n);
         for (uint32_t i = 0; i < SLOTS; i++)
-            for (uint32_t room = 0; room < ROOMS; room++)
+            for (uint32_t room = 0; room < ROOMS; room++) {
                 model.in[room][i] = topic_add(&t, room_id(room), slot_of(i)) == 0;
+                assert_agrees(&t, &model);
+            }
         bool failed = alloc_has_failed();
-        assert_agrees(&t, &model);
         for (uint32_t i = 0; i < SLOTS; i++)
             for (uint32_t room = 0; room < ROOMS; room++) {
                 failures += !model.in[room][i];
