@@ -426,12 +426,12 @@ for (const [how, code, reason] of [["plain", 1008, ""], ["code", 4003, ""], ["re
   scenario(`on_open_refuses_with_false_${how}`, DOOR, async (stage) => {
     const witness = await witnessOf(stage);
     const guest = await stage.client(`/refuse/${how}`);
-    guest.send({ type: "hello" });
+    guest.send({ type: "shout" });
     assert.deepEqual(await guest.closed, { code, reason });
     const other = await stage.client("/");
     await other.close(4100, "done");
     const end = await witness.next();
-    assert.equal(end.code, 4100, "the first on_close is that of the one who was let in");
+    assert.equal(end.code, 4100, "what is heard first is the on_close of the one who was let in");
     assert.equal(end.count, 1);
   });
 }

@@ -180,185 +180,6 @@ static void conn_answers_pings_with_their_payload(void **state)
     peer_close(&p);
 }
 
-/* --- endings ------------------------------------------------------------- */
-
-static const struct ending {
-    const char *name;
-    unsigned first;
-    struct bytes payload, answer;
-    uint16_t code;
-    const char *reason;
-} endings[] = {
-    {"conn_echoes_a_close_code", FIN | WS_CLOSE,
-     LITERAL("\x03\xE8"
-             "ok"),
-     LITERAL("\x88\x02\x03\xE8"), 1000, "ok"},
-    {"conn_answers_a_close_without_code_by_one", FIN | WS_CLOSE, LITERAL(""),
-     LITERAL("\x88\x00"), 1005, ""},
-    {"conn_fails_a_bad_close_code_with_1002", FIN | WS_CLOSE, LITERAL("\x03\xED"),
-     LITERAL("\x88*\x03\xEA"), 1002, NULL},
-    {"conn_fails_a_reserved_opcode_with_1002", FIN | 3, LITERAL(""),
-     LITERAL("\x88*\x03\xEA"), 1002, NULL},
-    {"conn_fails_bad_text_with_1007", FIN | WS_TEXT, LITERAL("\xFF"),
-     LITERAL("\x88*\x03\xEF"), 1007, NULL},
-    {"conn_fails_a_message_over_its_limit_with_1009",
-     FIN | WS_BINARY,
-     {(const uint8_t[201]){0}, 201},
-     LITERAL("\x88*\x03\xF1"),
-     1009,
-     NULL},
-};
-
-/* `reason` NULL: some text, the same in the Close frame (whose length is '*' in the
- * table). */
-static void ends_as_wanted(void **state)
-{
-    const struct ending *e = *state;
-    struct peer p;
-    peer_open(&p);
-    peer_upgrade(&p);
-    peer_say_frame(&p, e->first, e->payload);
-    struct bytes took = peer_took(&p), reason;
-    uint16_t code;
-    assert_true(conn_is_over(p.conn, &code, &reason));
-    assert_int_equal(code, e->code);
-    if (e->reason) {
-        assert_bytes_equal(took, e->answer);
-        assert_bytes_equal(reason, bytes_of(e->reason));
-    } else {
-        assert_int_equal(took.at[0], e->answer.at[0]);
-        assert_int_equal(took.at[1] + 2U, took.len);
-        assert_memory_equal(took.at + 2, e->answer.at + 2, 2);
-        assert_bytes_equal(bytes_skip(took, 4), reason);
-        assert_true(reason.len > 0);
-    }
-    assert_string_equal(p.told, "");
-    assert_int_equal(p.stream.fins, 1);
-    assert_int_equal(peer_send(&p, BYTES("late")), SEND_GONE);
-    assert_false(conn_is_dead(p.conn)); /* until the peer's FIN: no reset */
-    assert_true(conn_wants_read(p.conn));
-    peer_say_frame(&p, FIN | WS_TEXT, BYTES("late"));
-    assert_string_equal(p.told, "");
-    assert_bytes_equal(peer_took(&p), BYTES(""));
-    peer_hang_up(&p, STREAM_END);
-    assert_true(conn_is_dead(p.conn));
-    peer_close(&p);
-}
-
-static void conn_close_goes_out_after_what_is_queued(void **state)
-{
-    (void)state;
-    struct peer p;
-    peer_open(&p);
-    peer_upgrade(&p);
-    assert_int_equal(peer_send(&p, BYTES("x")), SEND_OK);
-    conn_close(p.conn, 1001, BYTES("bye"));
-    conn_close(p.conn, 1000, BYTES("again"));
-    assert_false(conn_is_open(p.conn));
-    assert_int_equal(peer_send(&p, BYTES("late")), SEND_GONE);
-    peer_run(&p);
-    assert_bytes_equal(peer_took(&p), BYTES("\x81\x01x\x88\x05\x03\xE9"
-                                            "bye"));
-    assert_not_over(&p);
-    assert_int_equal(p.stream.fins, 0);
-    peer_close(&p);
-}
-
-static void conn_after_its_close_waits_for_the_peers_alone(void **state)
-{
-    (void)state;
-    struct peer p;
-    peer_open(&p);
-    peer_upgrade(&p);
-    conn_close(p.conn, 1001, BYTES("bye"));
-    peer_run(&p);
-    (void)peer_took(&p);
-    peer_say_frame(&p, FIN | WS_TEXT, BYTES("late"));
-    peer_say_frame(&p, FIN | WS_PING, BYTES("late"));
-    assert_string_equal(p.told, "");
-    assert_bytes_equal(peer_took(&p), BYTES(""));
-    assert_not_over(&p);
-    peer_say_frame(&p, FIN | WS_CLOSE, BYTES("\x03\xE8theirs"));
-    assert_over(&p, 1001, "bye"); /* the first Close counts */
-    assert_bytes_equal(peer_took(&p), BYTES(""));
-    assert_int_equal(p.stream.fins, 1);
-    peer_close(&p);
-}
-
-static void conn_after_its_close_fails_without_another(void **state)
-{
-    (void)state;
-    struct peer p;
-    peer_open(&p);
-    peer_upgrade(&p);
-    conn_close(p.conn, 1001, BYTES(""));
-    peer_run(&p);
-    (void)peer_took(&p);
-    peer_say_frame(&p, FIN | 3, BYTES(""));
-    assert_over(&p, 1001, "");
-    assert_bytes_equal(peer_took(&p), BYTES(""));
-    assert_int_equal(p.stream.fins, 1);
-    peer_close(&p);
-}
-
-static void conn_is_over_with_1006_when_the_peer_vanishes(void **state)
-{
-    (void)state;
-    static const ssize_t ends[] = {STREAM_END, STREAM_ERROR};
-    for (size_t i = 0; i < COUNT(ends); i++) {
-        struct peer p;
-        peer_open(&p);
-        peer_upgrade(&p);
-        assert_not_over(&p);
-        peer_hang_up(&p, ends[i]);
-        assert_true(conn_is_dead(p.conn));
-        assert_over(&p, 1006, "");
-        assert_int_equal(peer_send(&p, BYTES("late")), SEND_GONE);
-        peer_close(&p);
-    }
-}
-
-static void conn_is_over_with_1006_when_writing_fails(void **state)
-{
-    (void)state;
-    struct peer p;
-    peer_open(&p);
-    peer_upgrade(&p);
-    p.stream.writes.rest = STREAM_ERROR;
-    assert_int_equal(peer_send(&p, BYTES("x")), SEND_OK);
-    conn_flush(p.conn);
-    assert_true(conn_is_dead(p.conn));
-    assert_false(conn_wants_write(p.conn));
-    assert_false(conn_wants_read(p.conn));
-    assert_over(&p, 1006, "");
-    peer_close(&p);
-}
-
-static void conn_that_was_no_websocket_is_never_over(void **state)
-{
-    (void)state;
-    struct peer p;
-    peer_open(&p);
-    peer_say(&p, BYTES("GET /heal"));
-    peer_hang_up(&p, STREAM_END);
-    assert_true(conn_is_dead(p.conn));
-    assert_not_over(&p);
-    peer_close(&p);
-}
-
-static void conn_closes_1011_when_a_message_cannot_be_taken(void **state)
-{
-    (void)state;
-    struct peer p;
-    peer_open(&p);
-    peer_upgrade(&p);
-    p.on_message = -1;
-    peer_say_frame(&p, FIN | WS_TEXT, BYTES("x"));
-    assert_over(&p, 1011, "out of memory");
-    assert_bytes_equal(peer_took(&p), BYTES("\x88\x0F\x03\xF3out of memory"));
-    peer_close(&p);
-}
-
 static void conn_reads_nothing_while_paused(void **state)
 {
     (void)state;
@@ -379,24 +200,9 @@ static void conn_reads_nothing_while_paused(void **state)
     peer_close(&p);
 }
 
-static void conn_reads_the_peers_close_while_paused(void **state)
-{
-    (void)state;
-    struct peer p;
-    peer_open(&p);
-    peer_upgrade(&p);
-    conn_pause(p.conn, true);
-    conn_close(p.conn, 1000, BYTES(""));
-    assert_true(conn_wants_read(p.conn));
-    peer_say_frame(&p, FIN | WS_CLOSE, BYTES("\x03\xE8"));
-    assert_over(&p, 1000, "");
-    assert_true(conn_wants_read(p.conn)); /* and its FIN */
-    peer_close(&p);
-}
-
 int main(void)
 {
-    const struct CMUnitTest others[] = {
+    const struct CMUnitTest tests[] = {
         cmocka_unit_test(conn_lives_at_every_split_of_what_comes),
         cmocka_unit_test(conn_lives_on_parts_of_every_size),
         cmocka_unit_test(conn_lives_when_the_socket_takes_little),
@@ -406,17 +212,7 @@ int main(void)
         cmocka_unit_test(conn_knows_where_its_peer_comes_from),
         cmocka_unit_test(conn_tells_when_more_waits_inside_the_stream),
         cmocka_unit_test(conn_answers_pings_with_their_payload),
-        cmocka_unit_test(conn_close_goes_out_after_what_is_queued),
-        cmocka_unit_test(conn_after_its_close_waits_for_the_peers_alone),
-        cmocka_unit_test(conn_after_its_close_fails_without_another),
-        cmocka_unit_test(conn_is_over_with_1006_when_the_peer_vanishes),
-        cmocka_unit_test(conn_is_over_with_1006_when_writing_fails),
-        cmocka_unit_test(conn_that_was_no_websocket_is_never_over),
-        cmocka_unit_test(conn_closes_1011_when_a_message_cannot_be_taken),
         cmocka_unit_test(conn_reads_nothing_while_paused),
-        cmocka_unit_test(conn_reads_the_peers_close_while_paused),
     };
-    struct CMUnitTest tests[COUNT(endings) + COUNT(others)];
-    memcpy(UNIT_ROWS(tests, endings, ends_as_wanted), others, sizeof others);
     return cmocka_run_group_tests_name("conn", tests, NULL, NULL);
 }

@@ -1,0 +1,102 @@
+/* answer: whole HTTP responses, byte by byte. */
+#include "unit.h"
+#include "wire/answer.h"
+
+#define REST "\r\nX-Content-Type-Options: nosniff\r\n"
+#define TEXT "Content-Type: text/plain; charset=utf-8\r\n"
+
+static const struct row {
+    const char *name;
+    struct answer answer;
+    const char *wanted;
+} rows[] = {
+    {"answer_tells_type_and_length",
+     {.status = 200, .type = "text/css", .body = LITERAL("a{}"), .keep_alive = true},
+     "HTTP/1.1 200 OK\r\nContent-Type: text/css\r\nContent-Length: 3" REST "\r\na{}"},
+    {"answer_is_text_unless_told",
+     {.status = 200, .body = LITERAL("ok\n"), .keep_alive = true},
+     "HTTP/1.1 200 OK\r\n" TEXT "Content-Length: 3" REST "\r\nok\n"},
+    {"answer_says_when_it_is_the_last",
+     {.status = 200, .body = LITERAL("ok\n")},
+     "HTTP/1.1 200 OK\r\n" TEXT "Content-Length: 3" REST "Connection: close\r\n\r\nok\n"},
+    {"answer_to_head_tells_the_length_alone",
+     {.status = 200, .body = LITERAL("ok\n"), .head_only = true, .keep_alive = true},
+     "HTTP/1.1 200 OK\r\n" TEXT "Content-Length: 3" REST "\r\n"},
+    {"answer_has_further_fields",
+     {.status = 405, .fields = "Allow: GET\r\nA: b\r\n", .keep_alive = true},
+     "HTTP/1.1 405 Method Not Allowed\r\n" TEXT "Content-Length: 0" REST
+     "Allow: GET\r\nA: b\r\n\r\n"},
+};
+
+static void reads_as_wanted(void **state)
+{
+    const struct row *row = *state;
+    struct frame *f = answer_new(&row->answer);
+    assert_non_null(f);
+    assert_bytes_equal(frame_bytes(f), bytes_of(row->wanted));
+    frame_unref(f);
+}
+
+static void answer_304_has_no_body(void **state)
+{
+    (void)state;
+    struct frame *f = answer_new(&(struct answer){.status = 304, .body = BYTES("ok\n")});
+    struct bytes b = frame_bytes(f);
+    assert_memory_equal(b.at, "HTTP/1.1 304 Not Modified\r\n", 27);
+    assert_memory_equal(b.at + b.len - 4, "\r\n\r\n", 4);
+    frame_unref(f);
+}
+
+static void answer_error_says_why_and_ends(void **state)
+{
+    (void)state;
+    struct frame *f = answer_error(400, "malformed request", "A: b\r\n");
+    assert_bytes_equal(frame_bytes(f),
+                       BYTES("HTTP/1.1 400 Bad Request\r\n" TEXT "Content-Length: 35" REST
+                             "Connection: close\r\nA: b\r\n\r\n"
+                             "400 Bad Request: malformed request\n"));
+    frame_unref(f);
+}
+
+static void answer_error_cuts_a_long_reason(void **state)
+{
+    (void)state;
+    char why[1000];
+    memset(why, 'x', sizeof why - 1);
+    why[sizeof why - 1] = 0;
+    struct frame *f = answer_error(400, why, NULL);
+    assert_non_null(f);
+    assert_true(frame_bytes(f).len < 600);
+    frame_unref(f);
+}
+
+static void answer_does_not_cut_fields_that_are_too_long(void **state)
+{
+    (void)state;
+    char fields[2000];
+    memset(fields, 'x', sizeof fields - 1);
+    fields[sizeof fields - 1] = 0;
+    assert_null(answer_new(&(struct answer){.status = 200, .fields = fields}));
+}
+
+static void answer_is_null_without_memory(void **state)
+{
+    (void)state;
+    alloc_fail_at(1);
+    assert_null(answer_error(400, "x", NULL));
+    alloc_fail_at(0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest others[] = {
+        cmocka_unit_test(answer_304_has_no_body),
+        cmocka_unit_test(answer_error_says_why_and_ends),
+        cmocka_unit_test(answer_error_cuts_a_long_reason),
+        cmocka_unit_test(answer_does_not_cut_fields_that_are_too_long),
+        cmocka_unit_test(answer_is_null_without_memory),
+    };
+    struct CMUnitTest tests[COUNT(rows) + COUNT(others)];
+    memcpy(UNIT_ROWS(tests, rows, reads_as_wanted), others, sizeof others);
+    return cmocka_run_group_tests_name("answer", tests, NULL, NULL);
+}
