@@ -65,7 +65,8 @@ static const struct charlua_option options[] = {
     {"no-deflate", NULL, NULL, "never compress"},
     {"head-time", "SECONDS", "10", "time for a request's head to arrive"},
     {"ping-interval", "SECONDS", "30", "time between our pings"},
-    {"ping-timeout", "SECONDS", "20", "time for a sign of life after a ping"},
+    {"ping-timeout", "SECONDS", "20, or less than the interval",
+     "time for a sign of life after a ping"},
     {"close-time", "SECONDS", "3", "time for the peer's part of a close"},
     {"handler-time", "MILLISECONDS", "50", "time that a handler may run"},
     {"script-memory", "BYTES", "268435456", "memory that the script may use"},
@@ -95,8 +96,8 @@ static const struct {
     {"max-client-rooms", offsetof(struct config, max_client_rooms), 64, 1, 10000},
     {"deflate-min", offsetof(struct config, deflate_min), 256, 1, 1024 * MIB},
     {"head-time", offsetof(struct config, head_time), 10, 1, 3600},
-    {"ping-interval", offsetof(struct config, ping_interval), 30, 1, 86400},
-    {"ping-timeout", offsetof(struct config, ping_timeout), 20, 1, 86400},
+    {"ping-interval", offsetof(struct config, ping_interval), 30, 2, 86400},
+    {"ping-timeout", offsetof(struct config, ping_timeout), -1, 1, 86400},
     {"close-time", offsetof(struct config, close_time), 3, 1, 60},
     {"handler-time", offsetof(struct config, handler_time), 50, 1, 60000},
     {"script-memory", offsetof(struct config, script_memory), 256 * MIB, 1 * MIB,
@@ -150,7 +151,8 @@ static int set_number(struct config *c, size_t i, const char *value, char *error
     bool bytes = strstr("max-message max-head max-queue max-queued max-byte-rate "
                         "deflate-min script-memory",
                         numbers[i].name) != NULL;
-    if (bytes && end != value && (*end == 'k' || *end == 'm') && !end[1] && n < 1 << 30)
+    if (bytes && n >= 0 && end != value && (*end == 'k' || *end == 'm') && !end[1] &&
+        n < 1 << 30)
         n *= *end++ == 'k' ? KIB : MIB;
     if (end == value || *end || errno || n < numbers[i].min || n > numbers[i].max) {
         snprintf(error, size, "--%s '%s': say a whole number from %lld to %lld%s",
@@ -332,7 +334,9 @@ int config_finish(struct config *c, char *error, size_t size)
             return -1;
         }
     }
-    if (c->ping_timeout >= c->ping_interval) {
+    if (c->ping_timeout < 0)
+        c->ping_timeout = c->ping_interval > 20 ? 20 : c->ping_interval * 2 / 3;
+    if (c->ping_timeout == 0 || c->ping_timeout >= c->ping_interval) {
         snprintf(error, size,
                  "--ping-timeout %lld has to be less than --ping-interval %lld",
                  (long long)c->ping_timeout, (long long)c->ping_interval);

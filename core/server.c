@@ -19,10 +19,10 @@
 #include <unistd.h>
 
 #define INBOX_BYTES (4UL * 1024 * 1024)
+#define FRAME_MAX_BYTES                                                                  \
+    (16 * 1024 * 1024) /* a script's message, if queues are not larger */
 
 enum {
-    ROUNDS_A_TURN =
-        16, /* of shard and host on one loop before sockets are looked at again */
     ACCEPTS_A_TURN = 64, /* of one listener */
 };
 
@@ -76,7 +76,7 @@ struct server {
     pthread_mutex_t post_lock; /* over `running` and the host's life, for server_post */
     bool running;
     atomic_uint stops;
-    atomic_bool reload, drained, ending;
+    atomic_bool reload, draining, drained, ending;
     unsigned stops_seen;
 };
 
@@ -123,29 +123,25 @@ static void set_due(struct place *p)
     ev_timer_start(p->loop, &p->due);
 }
 
-/* Shard and host on one loop pass mail to and fro until none is left, or it is the
- * sockets' turn. */
-static void run_both(struct place *p)
+/* Lets the actors do what they can do now. Returns true when there is more to do at once.
+ */
+static bool run_actors(struct place *p)
 {
-    shard_turn(p->shard);
-    for (int i = 0; i < ROUNDS_A_TURN; i++) {
-        bool more = host_turn(p->host, ev_now(p->loop));
+    if (p->shard)
         shard_turn(p->shard);
-        if (!more && mailbox_is_empty(&p->server->host_inbox))
-            return;
-    }
-    ev_async_send(p->loop, &p->wake);
+    if (!p->host)
+        return false;
+    bool more = host_turn(p->host, ev_now(p->loop));
+    if (!p->shard)
+        return more;
+    shard_turn(p->shard); /* the answers leave in the same turn */
+    return more || !mailbox_is_empty(&p->server->host_inbox);
 }
 
 static void run_turn(struct place *p)
 {
-    if (p->shard && p->host)
-        run_both(p);
-    else if (p->shard)
-        shard_turn(p->shard);
-    else if (p->host)
-        (void)host_turn(p->host,
-                        ev_now(p->loop)); /* what is left waits for shard_drained */
+    if (run_actors(p))
+        ev_async_send(p->loop, &p->wake);
     if (p->host) {
         set_due(p);
         if (host_is_drained(p->host) && !atomic_exchange(&p->server->drained, true))
@@ -340,6 +336,7 @@ static void begin_drain(struct server *s)
 {
     log_info(s->log, "stopping connections=%llu",
              (unsigned long long)stats_read(&s->stats.connections));
+    atomic_store(&s->draining, true);
     post_all(s, MAIL_DRAIN);
     ev_timer_set(&s->drain, DRAIN_SECONDS, 0);
     ev_timer_set(&s->end, END_SECONDS, 0);
@@ -476,6 +473,9 @@ static int build_host(struct server *s, const struct server_setup *setup)
         .inbox = &s->host_inbox,
         .shards = s->inboxes,
         .shard_count = s->shard_count,
+        .frame_max =
+            c->max_queue > FRAME_MAX_BYTES ? (size_t)c->max_queue : FRAME_MAX_BYTES,
+        .is_draining = &s->draining,
         .memory_max = (size_t)c->script_memory,
         .json_depth = (int)c->max_json_depth,
         .handler_time = (double)c->handler_time / 1000,

@@ -24,6 +24,7 @@ enum mail_kind {
     MAIL_JOIN,      /* id, room */
     MAIL_LEAVE,     /* id, room */
     MAIL_CLOSE,     /* id, code; bytes: the reason */
+    MAIL_ADMIT,     /* id: the rules have let it in, it hears what goes to everybody */
     MAIL_PAUSE,     /* id: its messages pile up, do not read its socket */
     MAIL_PROTOCOLS, /* bytes: the subprotocols that the rules speak, each behind a comma
                      */

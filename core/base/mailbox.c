@@ -56,11 +56,16 @@ int mailbox_post(struct mailbox *m, struct batch *b)
         *b = swap;
     } else {
         result = buf_append(&m->mail.buf, buf_bytes(&b->buf));
-        if (result == 0)
+        if (result == 0) {
+            m->mail.weight += b->weight;
             b->buf.len = 0;
+        }
     }
-    atomic_store_explicit(&m->size, m->mail.buf.len, memory_order_release);
+    atomic_store_explicit(&m->size, m->mail.buf.len + m->mail.weight,
+                          memory_order_release);
     pthread_mutex_unlock(&m->lock);
+    if (b->buf.len == 0)
+        b->weight = 0;
     if (b->buf.len == 0 && b->buf.cap > KEEP_BYTES)
         buf_deinit(&b->buf);
     if (was_empty)
@@ -71,13 +76,14 @@ int mailbox_post(struct mailbox *m, struct batch *b)
 void mailbox_take(struct mailbox *m, struct batch *out)
 {
     out->buf.len = 0;
+    out->weight = 0;
     if (out->buf.cap > KEEP_BYTES)
         buf_deinit(&out->buf);
     pthread_mutex_lock(&m->lock);
     struct batch swap = m->mail;
     m->mail = *out;
     *out = swap;
-    atomic_store_explicit(&m->size, 0, memory_order_release);
+    atomic_store(&m->size, 0); /* in one order with `held`, as is_full relies on */
     pthread_mutex_unlock(&m->lock);
     if (atomic_exchange(&m->held, false))
         m->drained(m->ctx);

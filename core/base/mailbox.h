@@ -16,6 +16,7 @@
 /* Mail in the order in which it was added; a zeroed struct is an empty batch. */
 struct batch {
     struct buf buf;
+    size_t weight; /* bytes that the mail refers to (frames), for the mailbox's cap */
 };
 
 /* Adds `m` and `bytes` after it. Returns 0, or -1 when memory is out (unchanged). */

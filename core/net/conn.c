@@ -55,6 +55,7 @@ struct conn {
     bool keep_alive;
     uint8_t
         deflate_bits; /* the peer's window for permessage-deflate; 0: not negotiated */
+    bool greeted;     /* (the first of) the 101 has left */
     bool begun;       /* what a proxy may say before the first request has been read */
     bool proxied;     /* addr is the client's, not the peer's */
     bool warned;      /* that it sends too fast */
@@ -245,7 +246,8 @@ static void respond(struct conn *c, const struct http_head *head, struct bytes h
         answer(c, answer_new(&ok), ok.keep_alive);
     } else {
         bool keep_alive = http_keep_alive(head);
-        answer(c, page_answer(c->env->page, head, keep_alive), keep_alive);
+        struct frame *f = page_answer(c->env->page, head, &keep_alive);
+        answer(c, f, keep_alive);
     }
 }
 
@@ -277,6 +279,16 @@ static bool take_proxy_header(struct conn *c)
 static void try_request(struct conn *c)
 {
     if (!c->begun && !take_proxy_header(c))
+        return;
+    /* RFC 9112 2.2: an empty line before the request line is passed over. */
+    size_t empty = 0;
+    while (empty + 2 <= c->in.len && memcmp(c->in.at + empty, "\r\n", 2) == 0)
+        empty += 2;
+    if (empty) {
+        buf_consume(&c->in, empty);
+        c->searched = 0;
+    }
+    if (c->in.len == 0)
         return;
     if (!http_is_token_byte(c->in.at[0]) && c->in.at[0] != '\r') {
         refuse(c, 400, "this is not HTTP; is it TLS to a port without?", NULL);
@@ -310,12 +322,6 @@ static void try_request(struct conn *c)
 
 static void receive_head(struct conn *c, struct bytes data)
 {
-    /* RFC 9112 2.2: an empty line before the request line is passed over. */
-    if (c->in.len == 0 && c->begun)
-        while (data.len >= 2 && data.at[0] == '\r' && data.at[1] == '\n')
-            data = bytes_skip(data, 2);
-    if (data.len == 0)
-        return;
     if (buf_append(&c->in, data) < 0)
         conn_abort(c);
     else
@@ -440,8 +446,9 @@ enum send_result conn_send(struct conn *c, struct frame *f)
     if (c->deflate_bits)
         f = deflate_frame(c->env->deflate, f, c->deflate_bits);
     size_t len = frame_bytes(f).len;
-    if (c->out.bytes + len > c->env->queue_max ||
-        c->env->queued + len > c->env->queued_max)
+    if (c->out.count && /* one message always fits an empty queue */
+        (c->out.bytes + len > c->env->queue_max ||
+         c->env->queued + len > c->env->queued_max))
         return SEND_FULL;
     if (outq_push(&c->out, f) < 0) {
         conn_abort(c);
@@ -465,7 +472,7 @@ void conn_close_now(struct conn *c, uint16_t code, const char *reason)
 {
     if (c->state != CONN_OPEN)
         return;
-    outq_drop_unsent(&c->out);
+    outq_drop_unsent(&c->out, c->greeted ? 0 : 1);
     count_queued(c);
     fail(c, code, reason);
 }
@@ -542,6 +549,7 @@ static bool write_out(struct conn *c)
         if (n < 0)
             return false;
         outq_advance(&c->out, (size_t)n);
+        c->greeted = c->upgraded;
         count_queued(c);
     }
     return true;
@@ -559,6 +567,7 @@ void conn_flush(struct conn *c)
 void conn_pause(struct conn *c, bool paused)
 {
     c->paused = paused;
+    c->unanswered = false; /* its time begins again */
 }
 
 bool conn_wants_read(const struct conn *c)
@@ -633,7 +642,7 @@ void conn_timeout(struct conn *c)
         }
         break;
     case CONN_WAIT_PONG:
-        if (c->unanswered)
+        if (c->unanswered && !c->paused) /* whom we do not read can't answer */
             conn_abort(c);
         else
             wait_for(c, CONN_WAIT_PING);

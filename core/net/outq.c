@@ -66,9 +66,9 @@ void outq_advance(struct outq *q, size_t n)
         outq_deinit(q);
 }
 
-void outq_drop_unsent(struct outq *q)
+void outq_drop_unsent(struct outq *q, uint32_t keep)
 {
-    uint32_t keep = q->sent > 0 ? 1 : 0;
+    keep = q->sent > 0 && keep == 0 ? 1 : keep;
     while (q->count > keep) {
         struct frame *last = *at(q, --q->count);
         q->bytes -= frame_bytes(last).len;

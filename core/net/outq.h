@@ -30,7 +30,7 @@ int outq_iov(const struct outq *q, struct iovec *iov, int max);
  * empty. */
 void outq_advance(struct outq *q, size_t n);
 
-/* Drops every frame of which no byte has left yet. */
-void outq_drop_unsent(struct outq *q);
+/* Drops every frame of which no byte has left yet, but for the first `keep`. */
+void outq_drop_unsent(struct outq *q, uint32_t keep);
 
 #endif

@@ -143,10 +143,10 @@ static uint8_t *read_whole(int fd, size_t len)
 }
 
 static struct frame *answer_file(int fd, const struct stat *st, const char *path,
-                                 const struct http_head *head, bool keep_alive)
+                                 const struct http_head *head, bool *keep_alive)
 {
     char etag[64], fields[sizeof security_fields + 80];
-    struct answer a = {.status = 200, .type = type_of(path), .keep_alive = keep_alive};
+    struct answer a = {.status = 200, .type = type_of(path), .keep_alive = *keep_alive};
     snprintf(etag, sizeof etag, "\"%llx-%llx-%llx\"", (unsigned long long)st->st_size,
              (unsigned long long)st->st_mtim.tv_sec,
              (unsigned long long)st->st_mtim.tv_nsec);
@@ -158,8 +158,10 @@ static struct frame *answer_file(int fd, const struct stat *st, const char *path
         return answer_new(&a);
     }
     uint8_t *body = read_whole(fd, (size_t)st->st_size);
-    if (!body)
+    if (!body) {
+        *keep_alive = false;
         return answer_error(500, "the file could not be read", NULL);
+    }
     a.body = (struct bytes){body, (size_t)st->st_size};
     struct frame *f = answer_new(&a);
     free(body);
@@ -167,7 +169,7 @@ static struct frame *answer_file(int fd, const struct stat *st, const char *path
 }
 
 struct frame *page_answer(const struct page *page, const struct http_head *head,
-                          bool keep_alive)
+                          bool *keep_alive)
 {
     char path[PATH_MAX];
     struct stat st;
@@ -180,8 +182,9 @@ struct frame *page_answer(const struct page *page, const struct http_head *head,
             &(struct answer){.status = 404,
                              .body = bytes_of("404 Not Found\n"),
                              .head_only = bytes_equal(head->method, bytes_of("HEAD")),
-                             .keep_alive = keep_alive});
+                             .keep_alive = *keep_alive});
     } else if (st.st_size > FILE_MAX_BYTES) {
+        *keep_alive = false;
         f = answer_error(413, "the file is larger than 8 MiB", NULL);
     } else {
         f = answer_file(fd, &st, path, head, keep_alive);

@@ -19,6 +19,6 @@ void page_close(struct page *page);
  * folder, 413 for a file over 8 MiB. `page` may be NULL: then there are no files. NULL
  * when memory is out. */
 struct frame *page_answer(const struct page *page, const struct http_head *head,
-                          bool keep_alive);
+                          bool *keep_alive);
 
 #endif

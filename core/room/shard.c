@@ -14,6 +14,7 @@
 #include <assert.h>
 #include <ev.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -24,6 +25,8 @@ enum {
     NO_SLOT = ID_SLOTS_MAX,
 };
 
+static const double RETRY_SECONDS = 0.1;
+
 struct peer {
     ev_io io;
     struct list wait;  /* in the list of its wait's kind */
@@ -32,8 +35,9 @@ struct peer {
     struct conn *conn;
     struct shard *shard;
     uint64_t id;
-    bool opened; /* MAIL_OPEN was posted */
-    bool told;   /* MAIL_CLOSED was posted */
+    bool opened;   /* MAIL_OPEN was posted */
+    bool told;     /* MAIL_CLOSED was posted */
+    bool admitted; /* the rules have let it in */
 };
 
 struct slot {
@@ -126,6 +130,13 @@ static void post_up(struct shard *s)
     (void)mailbox_post(s->setup.host, &s->up);
 }
 
+static double clock_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
 static void read_peer(struct peer *p)
 {
     struct shard *s = p->shard;
@@ -144,8 +155,9 @@ static void read_peer(struct peer *p)
 
 static void on_io(struct ev_loop *loop, ev_io *w, int revents)
 {
+    (void)loop;
     struct peer *p = w->data;
-    p->shard->env.now_ms = (uint64_t)(ev_now(loop) * 1000);
+    p->shard->env.now_ms = (uint64_t)(clock_now() * 1000);
     if ((revents & EV_READ) || conn_wants_read_retry(p->conn))
         read_peer(p);
     touch(p);
@@ -292,7 +304,8 @@ static void broadcast(struct shard *s, const struct mail *m)
     uint32_t slot;
     if (m->room == 0) {
         for (uint32_t i = 0; i < s->slot_count; i++)
-            if (s->slots[i].peer && s->slots[i].peer->id != m->id)
+            if (s->slots[i].peer && s->slots[i].peer->admitted &&
+                s->slots[i].peer->id != m->id)
                 deliver(s->slots[i].peer, m->frame);
         return;
     }
@@ -352,6 +365,10 @@ static void carry_out(struct shard *s, const struct mail *m)
             touch(p);
         }
         break;
+    case MAIL_ADMIT:
+        if (p)
+            p->admitted = true;
+        break;
     case MAIL_PAUSE:
     case MAIL_RESUME:
         if (p) {
@@ -405,7 +422,7 @@ static void rearm(struct peer *p)
     enum conn_wait wait = conn_wait(p->conn, &restarted);
     if (!restarted)
         return;
-    p->deadline = ev_now(p->shard->setup.loop) + p->shard->setup.wait[wait];
+    p->deadline = clock_now() + p->shard->setup.wait[wait];
     list_remove(&p->wait);
     list_add_tail(&p->shard->waits[wait], &p->wait);
 }
@@ -443,9 +460,22 @@ static void settle_all(struct shard *s)
 /* The host has room again: reads where reading had stopped. */
 static void release(struct shard *s)
 {
+    struct list again;
     if (!s->held || mailbox_is_full(s->setup.host))
         return;
+    list_init(&again);
     s->held = false;
+    while (!list_is_empty(&s->waits[CONN_WAIT_PONG])) { /* their time begins again */
+        struct peer *p = LIST_ENTRY(s->waits[CONN_WAIT_PONG].next, struct peer, wait);
+        list_remove(&p->wait);
+        list_add_tail(&again, &p->wait);
+    }
+    while (!list_is_empty(&again)) {
+        struct peer *p = LIST_ENTRY(again.next, struct peer, wait);
+        list_remove(&p->wait);
+        p->deadline = clock_now() + s->setup.wait[CONN_WAIT_PONG];
+        list_add_tail(&s->waits[CONN_WAIT_PONG], &p->wait);
+    }
     for (uint32_t i = 0; i < s->slot_count; i++)
         if (s->slots[i].peer)
             watch(s->slots[i].peer);
@@ -454,14 +484,16 @@ static void release(struct shard *s)
 /* Sets the timer for the earliest deadline. */
 static void set_tick(struct shard *s)
 {
-    double first = 0;
+    /* What memory was too short for is tried again soon. */
+    double first =
+        s->up.buf.len || !list_is_empty(&s->dirty) ? clock_now() + RETRY_SECONDS : 0;
     for (int i = 0; i < CONN_WAIT_KINDS; i++) {
-        if (list_is_empty(&s->waits[i]))
+        if (list_is_empty(&s->waits[i]) || (s->held && i == CONN_WAIT_PONG))
             continue;
         double d = LIST_ENTRY(s->waits[i].next, struct peer, wait)->deadline;
         first = first == 0 || d < first ? d : first;
     }
-    double now = ev_now(s->setup.loop);
+    double now = clock_now();
     if (first == 0 || (ev_is_active(&s->tick) &&
                        now + ev_timer_remaining(s->setup.loop, &s->tick) <= first))
         return;
@@ -473,11 +505,15 @@ static void set_tick(struct shard *s)
 static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 {
     (void)revents;
+    (void)loop;
     struct shard *s = w->data;
+    double now = clock_now();
     for (int i = 0; i < CONN_WAIT_KINDS; i++) {
+        if (s->held && i == CONN_WAIT_PONG)
+            continue; /* signs of life are not read now */
         while (!list_is_empty(&s->waits[i])) {
             struct peer *p = LIST_ENTRY(s->waits[i].next, struct peer, wait);
-            if (p->deadline > ev_now(loop))
+            if (p->deadline > now)
                 break;
             list_remove(&p->wait);
             conn_timeout(p->conn);

@@ -164,6 +164,13 @@ static int sleep(lua_State *L)
     if (!lua_isyieldable(L))
         return luaL_error(
             L, "chat.sleep can't wait here: a C function (like table.sort) is calling");
+    struct client *c =
+        h->current->client ? world_client(&h->world, h->current->client) : NULL;
+    if (c && c->gone && h->current->kind != RUN_CLOSE) {
+        lua_pushnil(L);
+        lua_pushliteral(L, "closed");
+        return 2;
+    }
     h->current->sleep = timers_add(&h->timers, h->now + seconds, 0, h->current);
     if (!h->current->sleep)
         return luaL_error(L, "not enough memory");
@@ -201,6 +208,7 @@ static int write_log(lua_State *L)
 static int object(lua_State *L)
 {
     struct buf *out = &host_of(L)->text;
+    size_t max = host_of(L)->setup.frame_max;
     int n = lua_gettop(L);
     luaL_argcheck(L, n % 2 == 0, n, "a key without a value");
     out->len = 0;
@@ -212,10 +220,10 @@ static int object(lua_State *L)
             continue;
         if (buf_append(out, bytes_of(out->len ? "," : "{")) < 0)
             return luaL_error(L, "not enough memory");
-        json_encode_string(L, (struct bytes){(const uint8_t *)key, len}, out);
+        json_encode_string(L, (struct bytes){(const uint8_t *)key, len}, out, max);
         if (buf_append(out, bytes_of(":")) < 0)
             return luaL_error(L, "not enough memory");
-        json_encode(L, i + 1, out);
+        json_encode(L, i + 1, out, max);
     }
     if (buf_append(out, bytes_of(out->len ? "}" : "{}")) < 0)
         return luaL_error(L, "not enough memory");

@@ -72,9 +72,9 @@ static int send_binary(lua_State *L)
     const char *data = luaL_checklstring(L, 2, &len);
     if (!is_reachable(client_check(L, 1, &id)))
         return push_closed(L);
-    struct frame *f = frame_new(WS_BINARY, (struct bytes){(const uint8_t *)data, len});
-    enum world_result result =
-        f ? world_send(&host_of(L)->world, id, f) : WORLD_NO_MEMORY;
+    struct frame *f =
+        host_frame_new(L, WS_BINARY, (struct bytes){(const uint8_t *)data, len});
+    enum world_result result = world_send(&host_of(L)->world, id, f);
     frame_unref(f);
     return host_push_result(L, result, NULL);
 }
@@ -88,7 +88,7 @@ static int close(lua_State *L)
     const char *reason = luaL_optlstring(L, 3, "", &len);
     struct bytes text = {(const uint8_t *)reason, len};
     luaL_argcheck(L, code >= 0 && code <= 4999 && close_code_is_valid((unsigned)code), 2,
-                  "a close code is 1000, 1001, 1003, 1008, 1011 or 3000 to 4999");
+                  "a close code is 1000 to 1003, 1007 to 1011 or 3000 to 4999");
     luaL_argcheck(L, len <= 123 && utf8_is_valid(text), 3,
                   "a reason is UTF-8 of at most 123 bytes");
     if (!is_reachable(client_check(L, 1, &id)))

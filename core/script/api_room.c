@@ -116,8 +116,8 @@ static int members(lua_State *L)
     return 1;
 }
 
-/* The state lives as long as the room does; without members, until its first ones have
- * left. */
+/* The state lives as long as the room does: while somebody is in it, else until the
+ * handler ends. */
 static int push_state(lua_State *L)
 {
     struct bytes name;

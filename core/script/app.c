@@ -82,11 +82,9 @@ void app_protocols(lua_State *L, struct host *h)
         luaL_error(L, "not enough memory");
 }
 
-void app_load(lua_State *L, struct host *h)
+void app_load(lua_State *L, struct host *h, int builtins)
 {
-    host_push(L, KEY_BUILTINS);
-    loader_run(L, &h->loader, h->setup.script, -1);
-    lua_remove(L, -2);
+    loader_run(L, &h->loader, h->setup.script, builtins);
     int app = lua_gettop(L);
     if (!lua_istable(L, app))
         luaL_error(

@@ -7,9 +7,10 @@
 
 #include "script/inside.h"
 
-/* Runs the script and pushes the app it returned, with its shape checked: unknown fields,
- * wrong types and another api than 1 raise, with a hint. [-0, +1] */
-void app_load(lua_State *L, struct host *h);
+/* Runs the script, with the modules at `builtins` (name to value), and pushes the app it
+ * returned, with its shape checked: unknown fields, wrong types and another api than 1
+ * raise, with a hint. [-0, +1] */
+void app_load(lua_State *L, struct host *h, int builtins);
 
 /* Tells the shards the subprotocols of the app on top. [-0, +0] */
 void app_protocols(lua_State *L, struct host *h);

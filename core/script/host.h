@@ -35,9 +35,11 @@ struct host_setup {
     struct mailbox *inbox;  /* mail for it */
     struct mailbox *shards; /* their inboxes, by index */
     uint32_t shard_count;
-    int json_depth;      /* of clients' messages */
-    size_t memory_max;   /* bytes for the Lua state */
-    double handler_time; /* seconds a handler may run */
+    int json_depth;   /* of clients' messages */
+    size_t frame_max; /* bytes of a message that still fits a client's queue */
+    const atomic_bool *is_draining; /* messages are not handled any more */
+    size_t memory_max;              /* bytes for the Lua state */
+    double handler_time;            /* seconds a handler may run */
     uint32_t rooms_max, rooms_per_client;
     const char *version;
 };

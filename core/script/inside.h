@@ -13,12 +13,14 @@
 
 enum { TIMERS_MAX = 100000 };
 
+enum run_kind { RUN_OPEN, RUN_MESSAGE, RUN_CLOSE, RUN_TIMER, RUN_RESUME };
+
 /* A handler's coroutine; a full userdata whose user value is the thread. */
 struct task {
     struct list idle;    /* in the host's list of those to use again */
     lua_State *co;       /* its thread */
     uint64_t client;     /* whose handler runs, or 0 */
-    uint8_t kind;        /* enum run_kind in host.c */
+    uint8_t kind;        /* enum run_kind, never RESUME */
     struct timer *sleep; /* while it waits */
 };
 
@@ -33,21 +35,22 @@ struct host {
     double now;        /* seconds since 1970, of this turn */
     struct buf text;   /* JSON in the making; reused */
     struct list idle_tasks;
+    uint32_t idle_count;
     struct task *current;      /* whose handler runs */
     uint64_t timers_committed; /* the last timer id that stays */
     struct buf cancelled;      /* uint64_t ids of timers that the handler cancelled */
     uint32_t drained_shards;
     bool is_scratch;
+    bool is_loaded; /* some rules are in force */
 };
 
 /* What the registry holds for us, by address: lua_rawgetp(L, LUA_REGISTRYINDEX,
  * host_key(KEY_APP)). */
 enum host_key_name {
-    KEY_APP,      /* the table that the script returned */
-    KEY_BUILTINS, /* name to module, for require */
-    KEY_DECODE,   /* cjson's decode: value, or nil and a reason */
-    KEY_CLIENTS,  /* light userdata of struct client to client object */
-    KEY_ROOMS,    /* weak: name to room object */
+    KEY_APP,     /* the table that the script returned */
+    KEY_DECODE,  /* cjson's decode: value, or nil and a reason */
+    KEY_CLIENTS, /* light userdata of struct client to client object */
+    KEY_ROOMS,   /* weak: name to room object */
     KEY_ANCHORS, /* light userdata of struct room to room object: keeps its state alive */
     KEY_TIMERS,  /* id to {function or name, arguments...} */
     KEY_TASKS,   /* light userdata of struct task to task object */
@@ -70,6 +73,10 @@ static inline struct host *host_of(lua_State *L)
 /* Turns a staged effect's result into what a script gets: true; nil, "full"; or an error.
  * [-0, +1|2] */
 int host_push_result(lua_State *L, enum world_result result, const char *full);
+
+/* A frame of `payload`; raises when it is larger than any client's queue, the budget is
+ * spent or memory is out. The caller unrefs it before anything else that raises. */
+struct frame *host_frame_new(lua_State *L, enum ws_opcode op, struct bytes payload);
 
 /* A text frame of the value at `index`: a table or number as JSON, a chat.object, a
  * string that is JSON already. The caller unrefs it. Raises what json_encode does. */

@@ -2,6 +2,7 @@
  * and leaves non-ASCII as it is, and the captured protocol needs all three otherwise. */
 #include "script/json.h"
 
+#include "script/vm.h"
 #include "wire/utf8.h"
 
 #include <lauxlib.h>
@@ -11,13 +12,24 @@
 
 enum { DEPTH_MAX = 32 };
 
-static void append(lua_State *L, struct buf *out, struct bytes text)
+/* What is being written, and how long it may become. */
+struct out {
+    struct buf *buf;
+    size_t max;
+};
+
+static void append(lua_State *L, struct out *to, struct bytes text)
 {
-    if (buf_append(out, text) < 0)
+    if (text.len > to->max - to->buf->len)
+        luaL_error(L,
+                   "the JSON is too large to send: a client's queue holds %I bytes "
+                   "(--max-queue)",
+                   (LUAI_UACINT)to->max);
+    if (buf_append(to->buf, text) < 0)
         luaL_error(L, "not enough memory");
 }
 
-static void append_text(lua_State *L, struct buf *out, const char *text)
+static void append_text(lua_State *L, struct out *out, const char *text)
 {
     append(L, out, bytes_of(text));
 }
@@ -59,7 +71,7 @@ static bool is_plain(uint8_t c)
     return c >= 0x20 && c < 0x7F && c != '"' && c != '\\' && c != '/';
 }
 
-void json_encode_string(lua_State *L, struct bytes text, struct buf *out)
+static void encode_string(lua_State *L, struct bytes text, struct out *out)
 {
     if (!utf8_is_valid(text))
         luaL_error(L, "a string is not UTF-8 and can't be sent as text");
@@ -80,7 +92,7 @@ void json_encode_string(lua_State *L, struct bytes text, struct buf *out)
 }
 
 /* Integers exactly; other numbers in the fewest digits that read back the same. */
-static void encode_number(lua_State *L, int index, struct buf *out)
+static void encode_number(lua_State *L, int index, struct out *out)
 {
     char text[40];
     double n = lua_tonumber(L, index);
@@ -99,9 +111,9 @@ static void encode_number(lua_State *L, int index, struct buf *out)
     append_text(L, out, text);
 }
 
-static void encode(lua_State *L, int index, struct buf *out, int depth);
+static void encode(lua_State *L, int index, struct out *out, int depth);
 
-static void encode_array(lua_State *L, int index, struct buf *out, int depth)
+static void encode_array(lua_State *L, int index, struct out *out, int depth)
 {
     lua_Unsigned n = lua_rawlen(L, index);
     append_text(L, out, "[");
@@ -115,18 +127,18 @@ static void encode_array(lua_State *L, int index, struct buf *out, int depth)
     append_text(L, out, "]");
 }
 
-static void encode_key(lua_State *L, int index, struct buf *out)
+static void encode_key(lua_State *L, int index, struct out *out)
 {
     if (lua_type(L, index) != LUA_TSTRING && lua_type(L, index) != LUA_TNUMBER)
         luaL_error(L, "a %s can't be a JSON object's key", luaL_typename(L, index));
     size_t len;
     lua_pushvalue(L, index); /* lua_tolstring would change the key under lua_next */
     const char *key = lua_tolstring(L, -1, &len);
-    json_encode_string(L, (struct bytes){(const uint8_t *)key, len}, out);
+    encode_string(L, (struct bytes){(const uint8_t *)key, len}, out);
     lua_pop(L, 1);
 }
 
-static void encode_object(lua_State *L, int index, struct buf *out, int depth)
+static void encode_object(lua_State *L, int index, struct out *out, int depth)
 {
     const char *before = "{";
     lua_pushnil(L);
@@ -141,12 +153,13 @@ static void encode_object(lua_State *L, int index, struct buf *out, int depth)
     append_text(L, out, *before == '{' ? "{}" : "}");
 }
 
-static void encode_table(lua_State *L, int index, struct buf *out, int depth)
+static void encode_table(lua_State *L, int index, struct out *out, int depth)
 {
     if (depth >= DEPTH_MAX)
         luaL_error(L, "tables are nested more than %d deep, or within themselves",
                    DEPTH_MAX);
     luaL_checkstack(L, 6, "JSON");
+    vm_check(vm_of(L), L); /* tables that share parts can be vast */
     bool array = lua_rawgeti(L, index, 1) != LUA_TNIL;
     lua_pop(L, 1);
     if (array)
@@ -155,7 +168,7 @@ static void encode_table(lua_State *L, int index, struct buf *out, int depth)
         encode_object(L, index, out, depth + 1);
 }
 
-static void encode(lua_State *L, int index, struct buf *out, int depth)
+static void encode(lua_State *L, int index, struct out *out, int depth)
 {
     size_t len;
     const char *text;
@@ -171,7 +184,7 @@ static void encode(lua_State *L, int index, struct buf *out, int depth)
         return;
     case LUA_TSTRING:
         text = lua_tolstring(L, index, &len);
-        json_encode_string(L, (struct bytes){(const uint8_t *)text, len}, out);
+        encode_string(L, (struct bytes){(const uint8_t *)text, len}, out);
         return;
     case LUA_TTABLE:
         encode_table(L, index, out, depth);
@@ -192,9 +205,14 @@ static void encode(lua_State *L, int index, struct buf *out, int depth)
     luaL_error(L, "a %s can't be sent as JSON", luaL_typename(L, index));
 }
 
-void json_encode(lua_State *L, int index, struct buf *out)
+void json_encode(lua_State *L, int index, struct buf *out, size_t max)
 {
-    encode(L, lua_absindex(L, index), out, 0);
+    encode(L, lua_absindex(L, index), &(struct out){out, max}, 0);
+}
+
+void json_encode_string(lua_State *L, struct bytes text, struct buf *out, size_t max)
+{
+    encode_string(L, text, &(struct out){out, max});
 }
 
 void json_push(lua_State *L, struct bytes text)

@@ -15,12 +15,13 @@
 /* Appends the value at `index` to `out`: nil and cjson.null as null; a table with t[1] as
  * an array of #t elements, any other as an object of its string keys (numbers become
  * strings), in no stable order; a JSON_TYPE as it is. Raises for what JSON can't say
- * (functions, NaN, text that is not UTF-8, nesting over 32) and when memory is out; `out`
- * is then half written and still the caller's. [-0, +0] */
-void json_encode(lua_State *L, int index, struct buf *out);
+ * (functions, NaN, text that is not UTF-8, nesting over 32) when `out` would hold more
+ * than `max` bytes, and when memory is out; `out` is then half written and still the
+ * caller's. [-0, +0] */
+void json_encode(lua_State *L, int index, struct buf *out, size_t max);
 
 /* Appends the `len` bytes at `at` as a JSON string. Raises as json_encode does. */
-void json_encode_string(lua_State *L, struct bytes text, struct buf *out);
+void json_encode_string(lua_State *L, struct bytes text, struct buf *out, size_t max);
 
 /* Pushes `text` as a JSON_TYPE. [-0, +1] */
 void json_push(lua_State *L, struct bytes text);

@@ -1,7 +1,7 @@
 /* loader: our own `require`, for a load must never see the modules of the one before. */
 #include "script/loader.h"
 
-#include "script/vm.h"
+#include "script/sandbox.h"
 
 #include <lauxlib.h>
 #include <stdio.h>
@@ -96,7 +96,11 @@ static int require(lua_State *L)
     lua_pushlightuserdata(L, L);
     lua_setfield(L, lua_upvalueindex(UP_MODULES), name);
     lua_pushvalue(L, 1);
-    lua_call(L, 1, 1);
+    if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+        lua_pushnil(L);
+        lua_setfield(L, lua_upvalueindex(UP_MODULES), name); /* to be tried again */
+        return lua_error(L);
+    }
     if (lua_isnil(L, -1)) {
         lua_pop(L, 1);
         lua_pushboolean(L, 1);
@@ -112,7 +116,7 @@ void loader_run(lua_State *L, struct loader *l, const char *script, int builtins
     builtins = lua_absindex(L, builtins);
     l->count = 0;
     l->changed = false;
-    vm_push_environment(L);
+    sandbox_push(L);
     int environment = lua_gettop(L);
     lua_pushlightuserdata(L, l);
     lua_pushlstring(L, slash ? script : ".", slash ? (size_t)(slash - script) : 1);
@@ -127,6 +131,12 @@ void loader_run(lua_State *L, struct loader *l, const char *script, int builtins
     lua_pushliteral(L, "require");
     lua_insert(L, -2);
     lua_rawset(L, environment);
+    lua_getfield(L, builtins, "charlua");
+    lua_getfield(L, -1, "log");
+    lua_pushliteral(L, "print");
+    lua_insert(L, -2);
+    lua_rawset(L, environment); /* print writes to the log */
+    lua_pop(L, 1);
     compile(L, l, script, environment);
     lua_remove(L, environment);
     lua_call(L, 0, 1);

@@ -1,8 +1,9 @@
-/* vm: the allocator that counts, the hook that looks at the clock, the sandbox. */
+/* vm: the allocator that counts, the hook that looks at the clock. */
 #include "script/vm.h"
 
+#include "script/sandbox.h"
+
 #include <lauxlib.h>
-#include <lualib.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,7 @@ static void *allocate(void *ud, void *at, size_t old, size_t size)
 
 /* The vm hides behind the allocator's userdata, so that a hook finds it from any thread.
  */
-static struct vm *vm_of(lua_State *L)
+struct vm *vm_of(lua_State *L)
 {
     void *vm;
     lua_getallocf(L, &vm);
@@ -54,6 +55,17 @@ static void on_count(lua_State *L, lua_Debug *ar)
     }
     vm->expired = true;
     lua_sethook(L, on_count, LUA_MASKCOUNT, 1); /* whoever catches this is caught again */
+    luaL_where(L, 0); /* in a hook, level 0 is what was running */
+    lua_pushliteral(L, "out of time: a handler may not run that long");
+    lua_concat(L, 2);
+    lua_error(L);
+}
+
+void vm_check(struct vm *vm, lua_State *L)
+{
+    if (vm->deadline == 0 || now_ns() < vm->deadline)
+        return;
+    vm->expired = true;
     luaL_error(L, "out of time: a handler may not run that long");
 }
 
@@ -106,114 +118,6 @@ int vm_call(struct vm *vm, lua_CFunction f, void *arg, char error[VM_ERROR_SIZE]
     return status == LUA_OK ? 0 : -1;
 }
 
-/* load(chunk [, name [, mode [, env]]]) for text only: bytecode can break the state. The
- * function runs in the caller's globals (upvalue 1) unless env is given. */
-static int load_text(lua_State *L)
-{
-    size_t len;
-    const char *text = luaL_checklstring(L, 1, &len);
-    const char *name = luaL_optstring(L, 2, text);
-    if (luaL_loadbufferx(L, text, len, name, "t") != LUA_OK) {
-        lua_pushnil(L);
-        lua_insert(L, -2);
-        return 2;
-    }
-    if (lua_isnone(L, 4))
-        lua_pushvalue(L, lua_upvalueindex(1));
-    else
-        lua_pushvalue(L, 4);
-    lua_setupvalue(L, -2, 1);
-    return 1;
-}
-
-/* collectgarbage("count") alone: the rest is the server's business. */
-static int collect_count(lua_State *L)
-{
-    const char *what = luaL_optstring(L, 1, "collect");
-    if (strcmp(what, "count") != 0)
-        return luaL_error(L, "collectgarbage: a script may only ask for \"count\"");
-    lua_pushnumber(L, (double)vm_of(L)->memory / 1024);
-    return 1;
-}
-
-/* __newindex of the globals. */
-static int refuse_global(lua_State *L)
-{
-    return luaL_error(L, "global '%s' is assigned: say local, or put it into a table",
-                      luaL_tolstring(L, 2, NULL));
-}
-
-/* Copies the fields `names` of the table on top into the table below it; pops the table.
- * [-1, +0] */
-static void copy_fields(lua_State *L, const char *const *names)
-{
-    for (; *names; names++) {
-        lua_getfield(L, -1, *names);
-        lua_setfield(L, -3, *names);
-    }
-    lua_pop(L, 1);
-}
-
-/* Sets field `name` of the table on top to a copy of the library `name`. [-0, +0] */
-static void copy_library(lua_State *L, const char *name, lua_CFunction open)
-{
-    luaL_requiref(L, name, open, 0);
-    lua_newtable(L);
-    for (lua_pushnil(L); lua_next(L, -3);) {
-        lua_pushvalue(L, -2);
-        lua_insert(L, -2);
-        lua_settable(L, -4);
-    }
-    lua_remove(L, -2);
-    lua_setfield(L, -2, name);
-}
-
-void vm_push_environment(lua_State *L)
-{
-    static const char *const base[] = {
-        "assert", "error",  "getmetatable", "ipairs",   "next",
-        "pairs",  "pcall",  "rawequal",     "rawget",   "rawlen",
-        "rawset", "select", "setmetatable", "tonumber", "tostring",
-        "type",   "xpcall", "_VERSION",     NULL};
-    static const char *const os[] = {"time", "clock", "date", "difftime", NULL};
-    lua_newtable(L);
-    luaL_requiref(L, "_G", luaopen_base, 0);
-    copy_fields(L, base);
-    copy_library(L, "string", luaopen_string);
-    copy_library(L, "table", luaopen_table);
-    copy_library(L, "math", luaopen_math);
-    copy_library(L, "utf8", luaopen_utf8);
-    copy_library(L, "coroutine", luaopen_coroutine);
-    lua_newtable(L);
-    luaL_requiref(L, "os", luaopen_os, 0);
-    copy_fields(L, os);
-    lua_setfield(L, -2, "os");
-    lua_pushvalue(L, -1);
-    lua_pushcclosure(L, load_text, 1);
-    lua_setfield(L, -2, "load");
-    lua_pushcfunction(L, collect_count);
-    lua_setfield(L, -2, "collectgarbage");
-    lua_pushvalue(L, -1);
-    lua_setfield(L, -2, "_G");
-    lua_newtable(L);
-    lua_pushcfunction(L, refuse_global);
-    lua_setfield(L, -2, "__newindex");
-    lua_pushliteral(L, "globals");
-    lua_setfield(L, -2, "__metatable");
-    lua_setmetatable(L, -2);
-}
-
-/* The metatable of strings is shared by all; nobody gets at it. */
-static int protect_strings(lua_State *L)
-{
-    luaL_requiref(L, "string", luaopen_string, 0);
-    lua_pushliteral(L, "");
-    lua_getmetatable(L, -1);
-    lua_pushliteral(L, "string");
-    lua_setfield(L, -2, "__metatable");
-    return 0;
-}
-
 int vm_open(struct vm *vm, size_t memory_max, void *self)
 {
     char error[VM_ERROR_SIZE];
@@ -224,7 +128,7 @@ int vm_open(struct vm *vm, size_t memory_max, void *self)
     *(void **)lua_getextraspace(vm->L) = self;
     lua_sethook(vm->L, on_count, LUA_MASKCOUNT,
                 HOOK_INSTRUCTIONS); /* inherited by coroutines */
-    if (vm_call(vm, protect_strings, NULL, error) == 0)
+    if (vm_call(vm, sandbox_protect, NULL, error) == 0)
         return 0;
     vm_close(vm);
     return -1;

@@ -1,4 +1,4 @@
-/* vm: one Lua state: its memory cap, its time budget, its sandboxed libraries.
+/* vm: one Lua state: its memory cap and its time budget.
  * Does not know: clients, rooms, mail, or what the scripts are for.
  * Thread: the host's.
  * Owner: the host, which embeds it. */
@@ -32,10 +32,16 @@ static inline void *vm_self(lua_State *L)
     return *(void **)lua_getextraspace(L);
 }
 
+/* The vm of a state, from any of its threads. */
+struct vm *vm_of(lua_State *L);
+
 /* From here to vm_budget_end, Lua code may run for `seconds`; then every instruction
  * raises an error, which neither pcall nor a coroutine can outlive. */
 void vm_budget_begin(struct vm *vm, double seconds);
 void vm_budget_end(struct vm *vm);
+
+/* Raises when the running budget is spent: for C functions that do much. */
+void vm_check(struct vm *vm, lua_State *L);
 
 /* Calls f(L) with `arg` as a light userdata under protection. Returns 0, or -1 with the
  * message and, if there is one, the traceback in `error`. The stack is as it was. */
@@ -44,9 +50,5 @@ int vm_call(struct vm *vm, lua_CFunction f, void *arg, char error[VM_ERROR_SIZE]
 /* Describes the error value on top of `from`, with a traceback of `from`, into `error`.
  * May raise for lack of memory on L. [from: -0, +0] */
 void vm_describe(lua_State *L, lua_State *from, char error[VM_ERROR_SIZE]);
-
-/* Pushes a fresh table of what a script may use of the standard libraries: its globals.
- * [-0, +1] */
-void vm_push_environment(lua_State *L);
 
 #endif

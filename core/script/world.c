@@ -24,13 +24,16 @@ int world_init(struct world *w, struct mailbox *shards, uint32_t count,
     return 0;
 }
 
-/* Gives up the frames of the mail in `b` from byte `from` on, and the mail. */
+/* Gives up the mail in `b` from byte `from` on, and its frames. */
 static void cut(struct batch *b, size_t from)
 {
     size_t at = from;
-    for (struct mail *m; (m = batch_next(b, &at));)
-        if (m->kind == MAIL_SEND || m->kind == MAIL_BROADCAST)
-            frame_unref(m->frame);
+    for (struct mail *m; (m = batch_next(b, &at));) {
+        if (m->kind != MAIL_SEND && m->kind != MAIL_BROADCAST)
+            continue;
+        b->weight -= frame_bytes(m->frame).len;
+        frame_unref(m->frame);
+    }
     b->buf.len = from;
 }
 
@@ -68,6 +71,12 @@ void world_deinit(struct world *w)
     *w = (struct world){0};
 }
 
+static void look_again(struct world *w, struct room *room)
+{
+    if (list_is_empty(&room->check))
+        list_add_tail(&w->check, &room->check);
+}
+
 /* --- clients ------------------------------------------------------------- */
 
 struct client *world_add_client(struct world *w, uint64_t id)
@@ -86,12 +95,6 @@ struct client *world_add_client(struct world *w, uint64_t id)
 struct client *world_client(const struct world *w, uint64_t id)
 {
     return map_get(&w->clients, id);
-}
-
-static void look_again(struct world *w, struct room *room)
-{
-    if (list_is_empty(&room->check))
-        list_add_tail(&w->check, &room->check);
 }
 
 void world_remove_client(struct world *w, struct client *c)
@@ -148,6 +151,7 @@ enum world_result world_make_room(struct world *w, struct bytes name, struct roo
             return WORLD_NO_MEMORY;
         }
         w->last_room++;
+        look_again(w, r); /* it stays if somebody is in it when the handler ends */
     }
     *out = r;
     return WORLD_OK;
@@ -174,14 +178,25 @@ static void drop_room(struct world *w, struct room *room)
 
 /* --- staged effects ------------------------------------------------------ */
 
+static bool carries_frame(const struct mail *m)
+{
+    return m->kind == MAIL_SEND || m->kind == MAIL_BROADCAST;
+}
+
 static enum world_result stage(struct world *w, uint32_t shard, const struct mail *m,
                                struct bytes bytes)
 {
     if (shard >= w->shard_count)
         return WORLD_OK; /* a scratch world has no shards */
-    if (batch_add(&w->out[shard], m, bytes) < 0)
+    size_t weight = carries_frame(m) ? frame_bytes(m->frame).len : 0;
+    if (w->staged + weight > STAGED_MAX_BYTES ||
+        batch_add(&w->out[shard], m, bytes) < 0) {
+        w->failed = true; /* half of a broadcast may be staged: nothing of it counts */
         return WORLD_NO_MEMORY;
-    if (m->kind == MAIL_SEND || m->kind == MAIL_BROADCAST)
+    }
+    w->out[shard].weight += weight;
+    w->staged += weight;
+    if (carries_frame(m))
         frame_ref(m->frame);
     return WORLD_OK;
 }
@@ -203,6 +218,12 @@ enum world_result world_broadcast(struct world *w, const struct room *room,
         if (stage(w, i, &m, (struct bytes){0}) != WORLD_OK)
             return WORLD_NO_MEMORY;
     return WORLD_OK;
+}
+
+enum world_result world_admit(struct world *w, uint64_t client)
+{
+    struct mail m = {.kind = MAIL_ADMIT, .id = client};
+    return stage(w, id_shard(client), &m, (struct bytes){0});
 }
 
 enum world_result world_join(struct world *w, struct client *c, struct room *room)
@@ -278,6 +299,8 @@ void world_commit(struct world *w)
 {
     for (uint32_t i = 0; i < w->shard_count; i++)
         w->committed[i] = w->out[i].buf.len;
+    w->staged = 0;
+    w->failed = false;
     roster_commit(&w->roster);
     sweep(w);
 }
@@ -286,6 +309,8 @@ void world_rollback(struct world *w)
 {
     for (uint32_t i = 0; i < w->shard_count; i++)
         cut(&w->out[i], w->committed[i]);
+    w->staged = 0;
+    w->failed = false;
     roster_rollback(&w->roster);
     sweep(w);
 }

@@ -11,7 +11,10 @@
 struct frame;
 struct task;
 
-enum { ROOM_NAME_MAX = 128 };
+enum {
+    ROOM_NAME_MAX = 128,
+    STAGED_MAX_BYTES = 64 * 1024 * 1024, /* of frames that one handler may send */
+};
 
 struct world_limits {
     uint32_t rooms; /* in all */
@@ -22,9 +25,10 @@ struct client {
     uint64_t id;
     struct addr addr;
     bool secure;
-    bool refused; /* by on_open: gets no on_close */
-    bool gone;    /* MAIL_CLOSED has come */
-    bool paused;  /* MAIL_PAUSE was posted */
+    bool refused;        /* by on_open: gets no on_close */
+    bool gone;           /* MAIL_CLOSED has come */
+    uint16_t close_code; /* of it */
+    bool paused;         /* MAIL_PAUSE was posted */
     struct roster_client roster;
     char *protocol;       /* chosen at the upgrade, or NULL */
     struct task *task;    /* of its handler that waits, or NULL */
@@ -53,6 +57,8 @@ struct world {
     uint32_t shard_count;
     struct world_limits limits;
     uint64_t last_room;
+    size_t staged; /* bytes of frames staged since the last commit */
+    bool failed;   /* something could not be staged: the handler has to fail */
     uint64_t seed; /* of the names' hash */
     void (*on_room_gone)(void *ctx, struct room *room);
     void *ctx;
@@ -74,8 +80,8 @@ void world_remove_client(struct world *w, struct client *c);
 
 /* The room of that name, or NULL. */
 struct room *world_room(const struct world *w, struct bytes name);
-/* The same, made if need be: then it lives until its last member has left. FULL,
- * NO_MEMORY: no room. */
+/* The same, made if need be: it lives as long as somebody is in it, an empty one until
+ * the handler ends. FULL, NO_MEMORY: no room. */
 enum world_result world_make_room(struct world *w, struct bytes name, struct room **out);
 
 /* The staged effects; all but NO_MEMORY and FULL (join only) are success. What comes to a
@@ -84,6 +90,8 @@ enum world_result world_send(struct world *w, uint64_t client, struct frame *f);
 /* To the members of `room` (NULL: to everybody) but for `except` (0: nobody). */
 enum world_result world_broadcast(struct world *w, const struct room *room,
                                   uint64_t except, struct frame *f);
+/* `client` has been let in by the rules: from now on it hears what goes to everybody. */
+enum world_result world_admit(struct world *w, uint64_t client);
 enum world_result world_join(struct world *w, struct client *c, struct room *room);
 enum world_result world_leave(struct world *w, struct client *c, struct room *room);
 enum world_result world_close(struct world *w, uint64_t client, uint16_t code,

@@ -7,15 +7,17 @@
 
 struct frame *answer_new(const struct answer *a)
 {
-    char head[1024];
+    char head[1024], length[48] = "";
+    if (a->status != 304) /* RFC 9110 8.6: there it would be that of the 200 */
+        snprintf(length, sizeof length, "Content-Length: %zu\r\n", a->body.len);
     int n = snprintf(head, sizeof head,
                      "HTTP/1.1 %d %s\r\n"
                      "Content-Type: %s\r\n"
-                     "Content-Length: %zu\r\n"
+                     "%s"
                      "X-Content-Type-Options: nosniff\r\n"
                      "%s%s\r\n",
                      a->status, http_reason(a->status),
-                     a->type ? a->type : "text/plain; charset=utf-8", a->body.len,
+                     a->type ? a->type : "text/plain; charset=utf-8", length,
                      a->keep_alive ? "" : "Connection: close\r\n",
                      a->fields ? a->fields : "");
     if (n < 0 || (size_t)n >= sizeof head)

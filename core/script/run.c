@@ -1,0 +1,364 @@
+/* run: prepared and resumed under protection (begin_run), then committed or rolled back.
+ */
+#include "script/run.h"
+
+#include "script/app.h"
+#include "wire/close.h"
+#include "wire/utf8.h"
+
+#include <lauxlib.h>
+#include <stdio.h>
+
+enum { IDLE_TASKS_MAX = 64, TEXT_KEEP_BYTES = 64 * 1024 };
+
+/* A task to run on: an idle one, or a new one, anchored in the registry. */
+static struct task *task_get(lua_State *L, struct host *h)
+{
+    if (!list_is_empty(&h->idle_tasks)) {
+        struct task *task = LIST_ENTRY(h->idle_tasks.next, struct task, idle);
+        list_remove(&task->idle);
+        h->idle_count--;
+        return task;
+    }
+    host_push(L, KEY_TASKS);
+    struct task *task = lua_newuserdatauv(L, sizeof *task, 1);
+    *task = (struct task){.co = lua_newthread(L)};
+    list_init(&task->idle);
+    lua_setiuservalue(L, -2, 1);
+    lua_rawsetp(L, -2, task);
+    lua_pop(L, 1);
+    return task;
+}
+
+/* Pushes the decoded message and its handler, or says why not. True: [-0, +2] handler,
+ * message. */
+static bool push_decoded(lua_State *L, struct run *r)
+{
+    if (r->binary) {
+        r->protocol_error = "binary";
+        return false;
+    }
+    host_push(L, KEY_DECODE);
+    lua_pushlstring(L, (const char *)r->data.at, r->data.len);
+    lua_call(L, 1, 1);
+    if (!lua_istable(L, -1)) {
+        r->protocol_error = "bad_json";
+        return false;
+    }
+    lua_pushliteral(L, "type");
+    if (lua_rawget(L, -2) != LUA_TSTRING) {
+        r->protocol_error = "no_type";
+        return false;
+    }
+    host_push(L, KEY_APP);
+    lua_pushliteral(L, "on");
+    if (lua_rawget(L, -2) == LUA_TTABLE) {
+        lua_pushvalue(L, -3);
+        lua_rawget(L, -2);
+    }
+    if (!lua_isfunction(L, -1)) {
+        r->protocol_error = "unknown_type";
+        return false;
+    }
+    /* message, type, app, on, handler -> handler, message */
+    lua_replace(L, -4);
+    lua_pop(L, 2);
+    lua_insert(L, -2);
+    return true;
+}
+
+/* Pushes what a timer calls and its arguments; nothing if the timer has been forgotten.
+ */
+static void push_timer(lua_State *L, const struct run *r)
+{
+    host_push(L, KEY_TIMERS);
+    lua_rawgeti(L, -1, (lua_Integer)r->timer);
+    lua_remove(L, -2);
+    int entry = lua_gettop(L);
+    if (!lua_istable(L, entry)) {
+        lua_pop(L, 1);
+        return;
+    }
+    lua_getfield(L, entry, "n");
+    int n = (int)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    luaL_checkstack(L, n + 4, "timer");
+    for (int i = 1; i <= n; i++)
+        lua_rawgeti(L, entry, i);
+    lua_remove(L, entry);
+    if (lua_type(L, entry) != LUA_TSTRING)
+        return;
+    app_push(L, "timers", lua_tostring(L, entry));
+    if (lua_isnil(L, -1))
+        luaL_error(L, "a timer is due, but app.timers.%s is not there",
+                   lua_tostring(L, entry));
+    lua_replace(L, entry);
+}
+
+/* Pushes the handler and its arguments. Returns their number with the handler, or 0:
+ * nothing to do. */
+static int push_call(lua_State *L, struct run *r)
+{
+    int base = lua_gettop(L);
+    switch (r->kind) {
+    case RUN_OPEN:
+        app_push(L, NULL, "on_open");
+        if (lua_isnil(L, -1))
+            return 0;
+        client_push(L, r->client);
+        request_push(L, (struct bytes){r->data.at, r->head_len},
+                     (struct bytes){r->data.at + r->head_len, r->subject_len});
+        break;
+    case RUN_MESSAGE:
+        app_push(L, NULL, "on_message");
+        if (lua_isfunction(L, -1)) {
+            client_push(L, r->client);
+            lua_pushlstring(L, (const char *)r->data.at, r->data.len);
+            lua_pushboolean(L, r->binary);
+        } else {
+            lua_pop(L, 1);
+            if (!push_decoded(L, r))
+                return 0;
+            client_push(L, r->client);
+            lua_insert(L, -2);
+        }
+        break;
+    case RUN_CLOSE:
+        app_push(L, NULL, "on_close");
+        if (lua_isnil(L, -1))
+            return 0;
+        client_push(L, r->client);
+        lua_pushinteger(L, r->code);
+        lua_pushlstring(L, (const char *)r->data.at, r->data.len);
+        break;
+    case RUN_TIMER:
+        push_timer(L, r);
+        break;
+    case RUN_RESUME:
+        if (r->closed) {
+            lua_pushnil(L);
+            lua_pushliteral(L, "closed");
+        } else {
+            lua_pushboolean(L, 1);
+        }
+        break;
+    }
+    return lua_gettop(L) - base;
+}
+
+/* What on_open returned: false [, code [, reason]] refuses. */
+static void read_refusal(struct run *r, lua_State *co, int results)
+{
+    int first = lua_gettop(co) - results + 1;
+    if (results == 0 || !lua_isboolean(co, first) || lua_toboolean(co, first))
+        return;
+    lua_Integer code =
+        results > 1 && lua_isinteger(co, first + 1) ? lua_tointeger(co, first + 1) : 0;
+    const char *reason = results > 2 && lua_type(co, first + 2) == LUA_TSTRING
+                             ? lua_tostring(co, first + 2)
+                             : "";
+    r->refused = true;
+    r->refuse_code = code > 0 && code < 5000 && close_code_is_valid((unsigned)code)
+                         ? (uint16_t)code
+                         : WS_CLOSE_POLICY;
+    if (utf8_is_valid(bytes_of(reason)))
+        snprintf(r->refuse_reason, sizeof r->refuse_reason, "%s", reason);
+}
+
+/* Never raises. */
+static void forget_task(lua_State *L, struct task *task)
+{
+    host_push(L, KEY_TASKS);
+    lua_pushnil(L);
+    lua_rawsetp(L, -2, task);
+    lua_pop(L, 1);
+}
+
+/* Resumes the run's task with the `n` values on top (a function first, unless it was
+ * waiting). */
+static void resume(lua_State *L, struct run *r, int n)
+{
+    struct host *h = host_of(L);
+    lua_State *co = r->task->co;
+    int results = 0;
+    if (!lua_checkstack(co, n))
+        luaL_error(L, "not enough memory");
+    lua_xmove(L, co, n);
+    h->current = r->task;
+    vm_budget_begin(&h->vm, h->setup.handler_time);
+    int status = lua_resume(co, L, r->kind == RUN_RESUME ? n : n - 1, &results);
+    if (h->vm.expired && (status == LUA_OK || status == LUA_YIELD)) {
+        lua_pushliteral(co, "out of time; what caught the error can't undo that");
+        status = LUA_ERRRUN;
+    }
+    if (status == LUA_YIELD && !r->task->sleep) {
+        lua_pushliteral(co, "a handler yielded outside of chat.sleep");
+        status = LUA_ERRRUN;
+    }
+    if (status == LUA_YIELD) {
+        lua_pop(co, results);
+        r->yielded = true;
+    } else if (status == LUA_OK) {
+        if (r->task->kind == RUN_OPEN)
+            read_refusal(r, co, results);
+        lua_settop(co, 0);
+    } else {
+        r->failed = true;
+        vm_describe(L, co, r->error);
+        if (!h->vm.expired) /* __close handlers would run without the hook */
+            lua_resetthread(co);
+    }
+}
+
+/* Under protection: everything of a run that may raise. */
+static int begin_run(lua_State *L)
+{
+    struct run *r = lua_touserdata(L, 1);
+    int n = push_call(L, r);
+    if (n == 0)
+        return 0;
+    if (r->kind != RUN_RESUME) {
+        r->task = task_get(L, host_of(L));
+        r->task->client = r->client ? r->client->id : 0;
+        r->task->kind = (uint8_t)r->kind;
+        r->task->sleep = NULL;
+    }
+    resume(L, r, n);
+    return 0;
+}
+
+/* --- without protection: nothing below raises ---------------------------- */
+
+void run_drop_timer(struct host *h, struct timer *t)
+{
+    lua_State *L = h->vm.L;
+    host_push(L, KEY_TIMERS);
+    if (lua_rawgeti(L, -1, (lua_Integer)t->id) != LUA_TNIL) {
+        lua_pushnil(L);
+        lua_rawseti(L, -3, (lua_Integer)t->id); /* an existing key: allocates nothing */
+    }
+    lua_pop(L, 2);
+    timers_remove(&h->timers, t);
+}
+
+/* The timers that the handler added and cancelled: for good, or as if never. */
+static void settle_timers(struct host *h, bool commit)
+{
+    size_t n = h->cancelled.len / sizeof(uint64_t);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t id;
+        memcpy(&id, h->cancelled.at + i * sizeof id, sizeof id);
+        struct timer *t = timers_find(&h->timers, id);
+        if (t && commit)
+            run_drop_timer(h, t);
+        else if (t)
+            t->cancelled = false;
+    }
+    h->cancelled.len = 0;
+    for (uint64_t id = h->timers.last_id; !commit && id > h->timers_committed; id--) {
+        struct timer *t = timers_find(&h->timers, id);
+        if (t)
+            run_drop_timer(h, t);
+    }
+    h->timers_committed = h->timers.last_id;
+}
+
+void run_commit(struct host *h)
+{
+    world_commit(&h->world);
+    settle_timers(h, true);
+}
+
+void run_rollback(struct host *h)
+{
+    world_rollback(&h->world);
+    settle_timers(h, false);
+}
+
+/* Tells `c` that its message came to nothing. */
+void run_send_error(struct host *h, struct client *c, const char *what)
+{
+    char text[80];
+    snprintf(text, sizeof text, "{\"type\":\"error\",\"error\":\"%s\"}", what);
+    struct frame *f = frame_new(WS_TEXT, bytes_of(text));
+    if (f)
+        (void)world_send(&h->world, c->id, f);
+    frame_unref(f);
+    world_commit(&h->world);
+}
+
+static void report(struct host *h, const struct run *r, const char *error)
+{
+    static const char *const names[] = {"on_open", "message", "on_close", "timer",
+                                        "resumed"};
+    stats_add(&h->setup.stats->handler_errors, 1);
+    log_error(h->setup.log, "handler failed handler=%s client=%llu: %s", names[r->kind],
+              r->client ? (unsigned long long)r->client->id : 0ULL, error);
+}
+
+/* The task has ended: it is kept for use again, unless it failed or there are enough. */
+static void end_task(struct host *h, struct run *r)
+{
+    struct task *task = r->task;
+    r->task = NULL;
+    if (task->sleep)
+        timers_remove(&h->timers, task->sleep);
+    task->sleep = NULL;
+    if (r->failed || h->idle_count == IDLE_TASKS_MAX) {
+        forget_task(h->vm.L, task);
+    } else {
+        list_add_tail(&h->idle_tasks, &task->idle);
+        h->idle_count++;
+    }
+}
+
+static void fail(struct host *h, struct run *r)
+{
+    run_rollback(h);
+    report(h, r, r->error);
+    if (r->client && r->kind != RUN_CLOSE && !r->client->gone)
+        run_send_error(h, r->client, "internal");
+}
+
+/* on_open said no: nothing that it did counts but the refusal. */
+static void refuse(struct host *h, struct run *r)
+{
+    run_rollback(h);
+    r->client->refused = true;
+    (void)world_close(&h->world, r->client->id, r->refuse_code,
+                      bytes_of(r->refuse_reason));
+    run_commit(h);
+}
+
+bool run_handler(struct host *h, struct run *r)
+{
+    r->handler = r->task ? (enum run_kind)r->task->kind : r->kind;
+    if (vm_call(&h->vm, begin_run, r, r->error) < 0)
+        r->failed = true;
+    vm_budget_end(&h->vm);
+    h->current = NULL;
+    if (!r->failed && h->world.failed) {
+        snprintf(r->error, sizeof r->error,
+                 "not enough memory for what the handler sent");
+        r->failed = true;
+    }
+    if (r->failed)
+        fail(h, r);
+    else if (r->protocol_error)
+        run_send_error(h, r->client, r->protocol_error);
+    else if (r->refused)
+        refuse(h, r);
+    else
+        run_commit(h);
+    if (h->text.cap > TEXT_KEEP_BYTES)
+        buf_deinit(&h->text);
+    if (r->yielded && !r->failed)
+        return false;
+    if (r->task)
+        end_task(h, r);
+    if (r->handler == RUN_OPEN && !r->refused && !r->client->gone) {
+        (void)world_admit(&h->world, r->client->id);
+        run_commit(h);
+    }
+    return true;
+}

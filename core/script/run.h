@@ -1,0 +1,45 @@
+/* run: one call of a handler, from its arguments to its commit or rollback.
+ * Does not know: where mail comes from, which message is next.
+ * Thread: the host's.
+ * Owner: host.c, on its stack. */
+#ifndef CHARLUA_SCRIPT_RUN_H
+#define CHARLUA_SCRIPT_RUN_H
+
+#include "script/inside.h"
+
+/* One call and what came of it. */
+struct run {
+    enum run_kind kind;
+    struct client *client; /* NULL for timers */
+    struct task *task;     /* of a RESUME; else set once there is one */
+    struct bytes data;     /* the message, the mail of an open, or the close reason */
+    size_t head_len;       /* OPEN: parts of the data */
+    size_t subject_len;
+    uint64_t timer;
+    uint16_t code;
+    bool binary;
+    bool closed; /* RESUME: the client has gone */
+    /* out */
+    enum run_kind handler;      /* the kind that a RESUME goes on with, else the same */
+    const char *protocol_error; /* the message was no business of the script's */
+    bool yielded, failed, refused;
+    uint16_t refuse_code;
+    char refuse_reason[256];
+    char error[VM_ERROR_SIZE];
+};
+
+/* Runs the handler until it ends (true) or waits (false): then r->task is to be resumed.
+ * What it did is committed or rolled back, its failure logged and its client told. */
+bool run_handler(struct host *h, struct run *r);
+
+/* Staged effects for good, or as if they had never been. */
+void run_commit(struct host *h);
+void run_rollback(struct host *h);
+
+/* Tells `c` that its message came to nothing; committed at once. */
+void run_send_error(struct host *h, struct client *c, const char *what);
+
+/* Takes a timer out, and what the registry holds for it. Never raises. */
+void run_drop_timer(struct host *h, struct timer *t);
+
+#endif

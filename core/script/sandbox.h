@@ -1,0 +1,17 @@
+/* sandbox: the globals that scripts see: text chunks only, no io, no debug, no way to run
+ * without a budget. Does not know: charlua's own modules, files, require. Thread: the
+ * host's. Owner: nobody; what it pushes belongs to Lua. */
+#ifndef CHARLUA_SCRIPT_SANDBOX_H
+#define CHARLUA_SCRIPT_SANDBOX_H
+
+#include <lua.h>
+
+/* Pushes a fresh table of what a script may use of the standard libraries: its globals.
+ * [-0, +1] */
+void sandbox_push(lua_State *L);
+
+/* A lua_CFunction: the metatable of strings, shared by all, is out of reach from now on.
+ * Once a state. */
+int sandbox_protect(lua_State *L);
+
+#endif
