@@ -482,6 +482,7 @@ static int build_host(struct server *s, const struct server_setup *setup)
         .rooms_max = (uint32_t)c->max_rooms,
         .rooms_per_client = (uint32_t)c->max_client_rooms,
         .version = setup->version,
+        .now = ev_time(),
     };
     s->host = s->host_place->host = host_new(&host);
     return s->host ? 0 : -1;

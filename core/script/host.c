@@ -512,6 +512,7 @@ struct host *host_new(const struct host_setup *setup)
     if (!h)
         return NULL;
     h->setup = *setup;
+    h->now = setup->now;
     list_init(&h->idle_tasks);
     if (world_init(&h->world, setup->shards, setup->shard_count, &limits) < 0 ||
         vm_open(&h->vm, setup->memory_max, h) < 0 ||

@@ -42,6 +42,7 @@ struct host_setup {
     double handler_time;            /* seconds a handler may run */
     uint32_t rooms_max, rooms_per_client;
     const char *version;
+    double now; /* seconds since 1970, until the first turn */
 };
 
 /* What `setup` points to outlives the host. NULL when memory is out. */

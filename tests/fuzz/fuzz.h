@@ -1,7 +1,5 @@
-/* fuzz: what the fuzz targets share: one entry point, and a way to cut the input into pieces by itself.
- * Does not know: which target it is in.
- * Thread: one.
- * Owner: nobody. */
+/* fuzz: what the fuzz targets share: one entry point, and a way to cut the input into
+ * pieces by itself. Does not know: which target it is in. Thread: one. Owner: nobody. */
 #ifndef CHARLUA_FUZZ_H
 #define CHARLUA_FUZZ_H
 

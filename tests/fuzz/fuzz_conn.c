@@ -1,5 +1,6 @@
-/* fuzz_conn: a whole peer over a stream in memory: reads and writes of any size, timeouts, sends and closes at any
- * moment; what it writes after an upgrade is a sequence of whole frames. The first bytes of the input choose. */
+/* fuzz_conn: a whole peer over a stream in memory: reads and writes of any size,
+ * timeouts, sends and closes at any moment; what it writes after an upgrade is a sequence
+ * of whole frames. The first bytes of the input choose. */
 #include "fuzz.h"
 
 #include "net/conn.h"
@@ -52,7 +53,8 @@ static const struct stream_ops memory_ops = {
     .free = memory_nothing,
 };
 
-static int take_open(void *owner, struct conn *c, struct bytes head, struct bytes protocol)
+static int take_open(void *owner, struct conn *c, struct bytes head,
+                     struct bytes protocol)
 {
     (void)owner, (void)c, (void)protocol;
     REQUIRE(head.len > 0);

@@ -1,4 +1,5 @@
-/* fuzz_deflate: hostile input never inflates beyond the limit, and what we compress inflates to itself. */
+/* fuzz_deflate: hostile input never inflates beyond the limit, and what we compress
+ * inflates to itself. */
 #include "fuzz.h"
 
 #include "wire/deflate.h"

@@ -1,11 +1,13 @@
-/* fuzz_http: the head parser: byte by byte it finds the same end, and what it gives lies within the input. */
+/* fuzz_http: the head parser: byte by byte it finds the same end, and what it gives lies
+ * within the input. */
 #include "fuzz.h"
 
 #include "wire/http.h"
 
 static void require_within(struct bytes part, struct bytes all)
 {
-    REQUIRE(part.len == 0 || (part.at >= all.at && part.at + part.len <= all.at + all.len));
+    REQUIRE(part.len == 0 ||
+            (part.at >= all.at && part.at + part.len <= all.at + all.len));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,5 +1,6 @@
-/* fuzz_json: messages to the rules of the default chat: whatever comes, every answer is a whole text frame and the
- * host goes on. Lines of the input are messages of two clients in turn. */
+/* fuzz_json: messages to the rules of the default chat: whatever comes, every answer is a
+ * whole text frame and the host goes on. Lines of the input are messages of two clients
+ * in turn. */
 #include "fuzz.h"
 
 #include "base/id.h"
@@ -78,7 +79,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         open_host();
     generation = generation % 1000000 + 1;
     uint64_t ids[2] = {id_make(0, 0, generation), id_make(0, 1, generation)};
-    struct bytes rest = {data, size}, head = bytes_of("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    struct bytes rest = {data, size},
+                 head = bytes_of("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     for (int i = 0; i < 2; i++)
         post(MAIL_OPEN, ids[i], head);
     for (int i = 0; rest.len; i ^= 1) {

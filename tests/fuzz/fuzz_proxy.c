@@ -1,4 +1,5 @@
-/* fuzz_proxy: the PROXY header: a shorter input asks for more or is refused, never taken for something else. */
+/* fuzz_proxy: the PROXY header: a shorter input asks for more or is refused, never taken
+ * for something else. */
 #include "fuzz.h"
 
 #include "wire/proxy.h"

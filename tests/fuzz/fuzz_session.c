@@ -1,4 +1,5 @@
-/* fuzz_session: frames: however the input is split, the same events come out, none beyond the limits. */
+/* fuzz_session: frames: however the input is split, the same events come out, none beyond
+ * the limits. */
 #include "fuzz.h"
 
 #include "wire/session.h"

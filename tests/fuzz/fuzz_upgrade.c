@@ -1,5 +1,5 @@
-/* fuzz_upgrade: everything that reads an upgrade request's fields: handshake, extensions, origin, subprotocols,
- * proxies' lists. The input is the fields. */
+/* fuzz_upgrade: everything that reads an upgrade request's fields: handshake, extensions,
+ * origin, subprotocols, proxies' lists. The input is the fields. */
 #include "fuzz.h"
 
 #include "base/buf.h"
@@ -26,7 +26,8 @@ static void question(const struct http_head *head)
     if (upgrade_check(head, accept, &refusal) < 0)
         REQUIRE(refusal.status >= 400 && refusal.why);
     else
-        REQUIRE(upgrade_write(response, sizeof response, accept, NULL, bits ? extensions : NULL) > 0);
+        REQUIRE(upgrade_write(response, sizeof response, accept, NULL,
+                              bits ? extensions : NULL) > 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -28,8 +28,9 @@ static void tell(struct peer *p, char what, struct bytes data)
     assert_true(p->told_len < PEER_TOLD_MAX);
 }
 
-static int on_open(void *owner, struct conn *c, struct bytes head)
+static int on_open(void *owner, struct conn *c, struct bytes head, struct bytes protocol)
 {
+    assert_int_equal(protocol.len, 0);
     struct peer *p = owner;
     const uint8_t *end = memchr(head.at, '\r', head.len);
     assert_true(p->conn == c);
@@ -62,6 +63,7 @@ int peer_init(struct peer *p)
     p->env = (struct conn_env){.http = {PEER_HEAD_MAX, 16},
                                .session = {200, 4},
                                .queue_max = PEER_QUEUE_MAX,
+                               .queued_max = SIZE_MAX,
                                .stats = &p->stats,
                                .ping = frame_new(WS_PING, (struct bytes){0}),
                                .on_open = on_open,

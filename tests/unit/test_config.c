@@ -202,6 +202,7 @@ static void config_bytes_may_end_in_k_or_m(void **state)
     assert_int_equal(c.max_message, 3 * 1024 * 1024);
     assert_refuses(&c, "max-message", "1025m");
     assert_refuses(&c, "max-message", "-1k");
+    assert_refuses(&c, "max-message", "-17592186044415m"); /* 1 MiB, but for 2^64 */
     config_deinit(&c);
 }
 

@@ -308,6 +308,37 @@ static void conn_finds_a_short_head_behind_a_long_one(void **state)
     peer_close(&p);
 }
 
+/* RFC 9112 2.2. */
+static void conn_passes_over_empty_lines_at_every_split(void **state)
+{
+    (void)state;
+    static const char in[] = "\r\n\r\nGET /healthz HTTP/1.1\r\n" HOST "\r\n";
+    for (size_t size = 1; size < sizeof in; size++) {
+        struct peer p;
+        peer_open(&p);
+        p.read_size = size;
+        peer_say(&p, bytes_of(in));
+        struct bytes took = peer_took(&p);
+        if (!has(took, ONE))
+            fail_msg("in parts of %zu bytes: %.*s", size, (int)took.len,
+                     (const char *)took.at);
+        peer_close(&p);
+    }
+}
+
+static void conn_passes_over_an_empty_line_between_two_requests(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_open(&p);
+    peer_say(&p, BYTES("GET /healthz HTTP/1.1\r\n" HOST "\r\n\r\n"
+                       "GET /none HTTP/1.1\r\n" HOST "\r\n"));
+    struct bytes took = peer_took(&p);
+    assert_true(has(took, ONE));
+    assert_true(has(took, "HTTP/1.1 404 "));
+    peer_close(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest others[] = {
@@ -320,6 +351,8 @@ int main(void)
         cmocka_unit_test(conn_refuses_with_503_whom_the_owner_cannot_take),
         cmocka_unit_test(conn_takes_a_head_at_its_limit),
         cmocka_unit_test(conn_finds_a_short_head_behind_a_long_one),
+        cmocka_unit_test(conn_passes_over_empty_lines_at_every_split),
+        cmocka_unit_test(conn_passes_over_an_empty_line_between_two_requests),
     };
     struct CMUnitTest tests[COUNT(rows) + COUNT(others)];
     memcpy(UNIT_ROWS(tests, rows, is_answered), others, sizeof others);

@@ -273,6 +273,28 @@ static void conn_takes_anything_for_a_sign_of_life(void **state)
     }
 }
 
+/* Who is not read cannot show signs of life. */
+static void conn_holds_nothing_against_a_paused_peer(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_open(&p);
+    peer_upgrade(&p);
+    conn_pause(p.conn, true);
+    for (int i = 0; i < 3; i++) { /* ping, pong, ping */
+        conn_timeout(p.conn);
+        peer_run(&p);
+        assert_false(conn_is_dead(p.conn));
+    }
+    conn_pause(p.conn, false);
+    conn_timeout(p.conn); /* what it sent meanwhile waits in the socket */
+    assert_false(conn_is_dead(p.conn));
+    conn_timeout(p.conn);
+    conn_timeout(p.conn);
+    assert_true(conn_is_dead(p.conn));
+    peer_close(&p);
+}
+
 static void conn_with_a_full_queue_ends_at_the_next_ping(void **state)
 {
     (void)state;
@@ -357,6 +379,7 @@ int main(void)
         cmocka_unit_test(conn_ends_who_does_not_take_an_answer),
         cmocka_unit_test(conn_pings_and_ends_who_shows_no_sign_of_life),
         cmocka_unit_test(conn_takes_anything_for_a_sign_of_life),
+        cmocka_unit_test(conn_holds_nothing_against_a_paused_peer),
         cmocka_unit_test(conn_with_a_full_queue_ends_at_the_next_ping),
         cmocka_unit_test(conn_ends_who_does_not_answer_a_close),
         cmocka_unit_test(conn_ends_who_never_says_fin),

@@ -141,7 +141,7 @@ static void outq_drops_what_has_not_begun_to_leave(void **state)
         struct outq q = {0};
         fill(&q);
         outq_advance(&q, n);
-        outq_drop_unsent(&q);
+        outq_drop_unsent(&q, 0);
         assert_waits(&q, kept[n]);
         push(&q, "!");
         char wanted[8];

@@ -76,7 +76,8 @@ static const char *ask(const char *line, const char *field)
     char request[2048];
     snprintf(request, sizeof request, "%s HTTP/1.1\r\nHost: a\r\n%s\r\n", line, field);
     assert_int_equal(http_head_parse(bytes_of(request), &limits, &head), 0);
-    struct frame *f = page_answer(page, &head, true);
+    bool keep_alive = true;
+    struct frame *f = page_answer(page, &head, &keep_alive);
     assert_non_null(f);
     assert_true(frame_bytes(f).len < sizeof out);
     memcpy(out, frame_bytes(f).at, frame_bytes(f).len);
@@ -210,7 +211,8 @@ static void page_without_memory_answers_500_or_nothing(void **state)
     size_t n = 1;
     for (;; n++) {
         alloc_fail_at(n);
-        struct frame *f = page_answer(page, &head, true);
+        bool keep_alive = true;
+        struct frame *f = page_answer(page, &head, &keep_alive);
         bool failed = alloc_has_failed();
         if (f)
             assert_memory_equal(frame_bytes(f).at,

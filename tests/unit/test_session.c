@@ -247,7 +247,7 @@ static struct told run(struct bytes in, size_t first, size_t step)
 {
     struct told told = {0, ""};
     struct session s;
-    session_init(&s);
+    session_init(&s, false);
     for (size_t at = 0, n = first; at < in.len || n == 0; n = step) {
         n = n < in.len - at ? n : in.len - at;
         feed(&s, (struct bytes){in.at + at, n}, &told);

@@ -28,7 +28,7 @@ static void session_gives_whole_frames_without_a_copy(void **state)
     for (size_t i = 0; i < COUNT(opcodes); i++) {
         struct session s;
         struct session_out out;
-        session_init(&s);
+        session_init(&s, false);
         struct session_in in = one_frame(FIN | opcodes[i], BYTES("whole"));
         const uint8_t *payload = in.at + 6;
         assert_int_not_equal(session_next(&s, &limits, &in, &out), SESSION_MORE);
@@ -44,7 +44,7 @@ static void session_gives_a_payload_without_a_copy_after_a_split_header(void **s
     (void)state;
     struct session s;
     struct session_out out;
-    session_init(&s);
+    session_init(&s, false);
     alloc_fail_at(0);
     struct session_in in = one_frame(FIN | WS_TEXT, BYTES("whole"));
     const uint8_t *payload = in.at + 6;
@@ -61,7 +61,7 @@ static void session_stops_at_each_event(void **state)
     (void)state;
     struct session s;
     struct session_out out;
-    session_init(&s);
+    session_init(&s, false);
     uint8_t two[64];
     size_t first = client_frame(two, FIN | WS_TEXT, BYTES("one"));
     size_t both = first + client_frame(two + first, FIN | WS_TEXT, BYTES("two"));
@@ -85,7 +85,7 @@ static void session_gives_messages_of_every_length_form(void **state)
         for (size_t cut = 0; cut < 40; cut++) {
             struct session s;
             struct session_out out;
-            session_init(&s);
+            session_init(&s, false);
             struct session_in in =
                 one_frame(FIN | WS_BINARY, (struct bytes){payload, lengths[i]});
             size_t first_len = cut < 20 ? cut : in.len - (cut - 19);
@@ -106,7 +106,7 @@ static void session_allocates_what_arrived_not_what_was_announced(void **state)
     struct session_in in = {input, sizeof input - 1};
     struct session s;
     struct session_out out;
-    session_init(&s);
+    session_init(&s, false);
     alloc_fail_at(0);
     assert_int_equal(session_next(&s, &wide, &in, &out), SESSION_MORE);
     assert_in_range(alloc_largest(), 10, 128);
@@ -118,7 +118,7 @@ static void session_frees_a_message_at_the_next_call(void **state)
     (void)state;
     struct session s;
     struct session_out out;
-    session_init(&s);
+    session_init(&s, false);
     struct session_in in = one_frame(FIN | WS_TEXT, BYTES("kept"));
     struct session_in first = {in.at, 8}, rest = {in.at + 8, in.len - 8},
                       none = {in.at, 0};
@@ -136,7 +136,7 @@ static void session_frees_an_unfinished_message_on_failure(void **state)
     (void)state;
     struct session s;
     struct session_out out;
-    session_init(&s);
+    session_init(&s, false);
     struct session_in in = one_frame(WS_TEXT, BYTES("half"));
     assert_int_equal(session_next(&s, &limits, &in, &out), SESSION_MORE);
     assert_non_null(s.message.at);
@@ -150,7 +150,7 @@ static void session_frees_an_unfinished_message_on_close(void **state)
     (void)state;
     struct session s;
     struct session_out out;
-    session_init(&s);
+    session_init(&s, false);
     struct session_in in = one_frame(WS_TEXT, BYTES("half"));
     assert_int_equal(session_next(&s, &limits, &in, &out), SESSION_MORE);
     in = one_frame(FIN | WS_CLOSE, BYTES("\x03\xE8"));
@@ -163,7 +163,7 @@ static void session_frees_a_ping_at_the_next_call(void **state)
     (void)state;
     struct session s;
     struct session_out out;
-    session_init(&s);
+    session_init(&s, false);
     struct session_in in = one_frame(FIN | WS_PING, BYTES("kept"));
     struct session_in first = {in.at, 8}, rest = {in.at + 8, in.len - 8},
                       none = {in.at, 0};
@@ -180,7 +180,7 @@ static void session_rejects_a_second_frame_under_a_limit_of_one(void **state)
     static const struct session_limits one = {100, 1};
     struct session s;
     struct session_out out;
-    session_init(&s);
+    session_init(&s, false);
     struct session_in in = one_frame(WS_TEXT, BYTES("a"));
     assert_int_equal(session_next(&s, &one, &in, &out), SESSION_MORE);
     in = one_frame(FIN, BYTES("b"));
@@ -193,7 +193,7 @@ static void assert_fails_at_the_end(struct bytes in, uint16_t code)
 {
     struct session s;
     struct session_out out;
-    session_init(&s);
+    session_init(&s, false);
     for (size_t i = 0; i < in.len; i++) {
         struct session_in one = {guard_copy((struct bytes){in.at + i, 1}), 1};
         assert_int_equal(session_next(&s, &limits, &one, &out),
@@ -234,7 +234,7 @@ static void session_always_allows_one_frame(void **state)
     static const struct session_limits none = {0, 0};
     struct session s;
     struct session_out out;
-    session_init(&s);
+    session_init(&s, false);
     struct session_in in = one_frame(FIN | WS_TEXT, BYTES(""));
     assert_int_equal(session_next(&s, &none, &in, &out), SESSION_MESSAGE);
     in = one_frame(FIN | WS_TEXT, BYTES("x"));
