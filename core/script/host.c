@@ -450,8 +450,8 @@ int host_load(struct host *h)
                   h->setup.script, error);
         return -1;
     }
-    world_post(
-        &h->world); /* the shards know the subprotocols before they accept anyone */
+    h->is_loaded = true;
+    world_post(&h->world); /* the shards know the subprotocols before anyone comes */
     stats_add(&h->setup.stats->reloads, again);
     log_info(h->setup.log, "rules %s script=%s", again ? "reloaded" : "loaded",
              h->setup.script);
