@@ -1,7 +1,7 @@
--- What luacheck knows of a rules script: the globals of its sandbox (core/script/vm.c), all of them read-only.
+-- What luacheck knows of a rules script: the globals of its sandbox (core/script/sandbox.c), all of them read-only.
 stds.charlua = {
   read_globals = {
-    "_G", "_VERSION", "assert", "collectgarbage", "error", "getmetatable", "ipairs", "load", "next", "pairs", "pcall",
+    "_G", "_VERSION", "assert", "collectgarbage", "error", "getmetatable", "ipairs", "load", "next", "pairs", "pcall", "print",
     "rawequal", "rawget", "rawlen", "rawset", "require", "select", "setmetatable", "tonumber", "tostring", "type",
     "xpcall",
     coroutine = { fields = { "close", "create", "isyieldable", "resume", "running", "status", "wrap", "yield" } },

@@ -101,11 +101,13 @@ static int add_timer(lua_State *L, double seconds, double period)
     lua_pushvalue(L, 2);
     lua_Integer id = (lua_Integer)h->timers.last_id + 1;
     lua_rawseti(L, -2, id);
-    if (!timers_add(&h->timers, h->now + seconds, period, NULL)) {
+    struct timer *t = timers_add(&h->timers, h->now + seconds, period, NULL);
+    if (!t) {
         lua_pushnil(L);
         lua_rawseti(L, -2, id);
         return luaL_error(L, "not enough memory");
     }
+    t->at_load = !h->current;
     lua_pushinteger(L, id);
     return 1;
 }

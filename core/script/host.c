@@ -1,9 +1,9 @@
 /* host: which handler runs next: mail and timers to runs, a client's messages one at a
- * time; and loading. */
+ * time. A little longer than other files: it also holds what every api_*.c shares. */
 #include "script/host.h"
 
-#include "script/app.h"
 #include "script/json.h"
+#include "script/reload.h"
 #include "script/run.h"
 #include "wire/close.h"
 #include "wire/utf8.h"
@@ -12,14 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-int luaopen_cjson_safe(lua_State *L);
-
 enum {
     MAILS_A_TURN =
         64, /* then the shards get to work, and timers and sockets have their turn */
     PENDING_MAX_BYTES =
         256 * 1024, /* of one client whose handler waits; then it is paused */
-    LOAD_SECONDS = 5,
 };
 
 const char host_keys[KEY_COUNT];
@@ -330,134 +327,6 @@ bool host_is_drained(const struct host *h)
     return h->drained_shards == h->setup.shard_count && h->world.clients.count == 0;
 }
 
-/* --- loading ------------------------------------------------------------- */
-
-/* Functions given to timers belong to the rules that gave them; names stay. */
-static void drop_function_timers(lua_State *L, struct host *h, uint64_t last)
-{
-    host_push(L, KEY_TIMERS);
-    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
-        uint64_t id = (uint64_t)lua_tointeger(L, -2);
-        struct timer *t = id <= last ? timers_find(&h->timers, id) : NULL;
-        bool is_function = lua_rawgeti(L, -1, 1) == LUA_TFUNCTION;
-        lua_pop(L, 1);
-        if (t && is_function)
-            run_drop_timer(h, t); /* assigns nil, which lua_next allows */
-    }
-    lua_pop(L, 1);
-}
-
-/* Pushes a cjson of its own (errors returned, not raised), set to be strict. [-0, +1] */
-static void push_json(lua_State *L)
-{
-    luaL_requiref(L, "cjson.safe", luaopen_cjson_safe, 0);
-    lua_getfield(L, -1, "new");
-    lua_call(L, 0, 1);
-    lua_remove(L, -2);
-    lua_getfield(L, -1, "decode_invalid_numbers");
-    lua_pushboolean(L, 0);
-    lua_call(L, 1, 0);
-    lua_getfield(L, -1, "decode_max_depth");
-    lua_pushinteger(L, host_of(L)->setup.json_depth);
-    lua_call(L, 1, 0);
-    lua_getfield(L, -1, "encode_number_precision");
-    lua_pushinteger(L, 14);
-    lua_call(L, 1, 0);
-}
-
-/* Pushes what `require` finds beside files: made anew for each load, so that nothing a
- * script did to them outlives it. [-0, +1] */
-static void push_builtins(lua_State *L)
-{
-    lua_newtable(L);
-    chat_push(L);
-    push_json(L);
-    lua_pushvalue(L, -1);
-    lua_setfield(L, -3, "json");
-    lua_setfield(L, -3, "cjson");
-    lua_setfield(L, -2, "charlua");
-}
-
-/* Under protection: loads; a scratch host runs the selftest, the live one swaps. */
-static int load(lua_State *L)
-{
-    struct host *h = lua_touserdata(L, 1);
-    uint64_t last = h->timers.last_id;
-    push_builtins(L);
-    app_load(L, h, -1);
-    if (!h->is_scratch)
-        drop_function_timers(L, h, last);
-    app_protocols(L, h);
-    if (h->vm.expired)
-        luaL_error(L, "out of time: loading took more than %d seconds", LOAD_SECONDS);
-    app_swap(L);
-    if (!h->is_scratch)
-        return 0;
-    app_push(L, NULL, "selftest");
-    if (lua_isfunction(L, -1))
-        lua_call(L, 0, 0);
-    if (h->vm.expired)
-        luaL_error(L, "out of time: loading took more than %d seconds", LOAD_SECONDS);
-    return 0;
-}
-
-static int load_in(struct host *h, char error[VM_ERROR_SIZE])
-{
-    vm_budget_begin(&h->vm, LOAD_SECONDS);
-    int result = vm_call(&h->vm, load, h, error);
-    vm_budget_end(&h->vm);
-    if (result < 0)
-        run_rollback(h);
-    else
-        run_commit(h);
-    return result;
-}
-
-static int load_in_scratch(struct host *live, char error[VM_ERROR_SIZE])
-{
-    static const struct log silent;
-    struct host_setup setup = live->setup;
-    setup.log = &silent;
-    setup.inbox = setup.shards = NULL;
-    setup.shard_count = 0;
-    struct host *scratch = host_new(&setup);
-    if (!scratch) {
-        snprintf(error, VM_ERROR_SIZE, "not enough memory");
-        return -1;
-    }
-    scratch->is_scratch = true;
-    scratch->now = live->now;
-    int result = load_in(scratch, error);
-    if (result < 0 &&
-        scratch->loader.count > 0) { /* saving any file that it tried is worth a look */
-        struct loader tried = scratch->loader;
-        scratch->loader = live->loader;
-        live->loader = tried;
-    }
-    host_free(scratch);
-    return result;
-}
-
-int host_load(struct host *h)
-{
-    char error[VM_ERROR_SIZE];
-    bool again = h->is_loaded;
-    if (load_in_scratch(h, error) < 0 || load_in(h, error) < 0) {
-        stats_add(&h->setup.stats->reload_errors, again);
-        log_error(h->setup.log, "%s script=%s: %s",
-                  again ? "rules not reloaded, the old ones stay in force"
-                        : "rules not loaded",
-                  h->setup.script, error);
-        return -1;
-    }
-    h->is_loaded = true;
-    world_post(&h->world); /* the shards know the subprotocols before anyone comes */
-    stats_add(&h->setup.stats->reloads, again);
-    log_info(h->setup.log, "rules %s script=%s", again ? "reloaded" : "loaded",
-             h->setup.script);
-    return 0;
-}
-
 bool host_has_changed(struct host *h)
 {
     return loader_has_changed(&h->loader);
@@ -498,7 +367,7 @@ static int set_up(lua_State *L)
     new_table(L, KEY_ANCHORS, NULL);
     new_table(L, KEY_TIMERS, NULL);
     new_table(L, KEY_TASKS, NULL);
-    push_json(L);
+    reload_push_json(L);
     lua_getfield(L, -1, "decode");
     lua_rawsetp(L, LUA_REGISTRYINDEX, &host_keys[KEY_DECODE]);
     return 0;

@@ -16,6 +16,7 @@ struct timer {
     void *owner;    /* the caller's */
     size_t at;      /* place in the heap */
     bool cancelled; /* in a handler that has not ended yet */
+    bool at_load;   /* made by the loading of rules: it goes with them */
     bool fired;     /* once and for all; it goes when its handler has ended */
 };
 
