@@ -13,6 +13,7 @@ static struct mailbox inbox, shard;
 static struct host *host;
 static struct stats stats;
 static uint32_t generation;
+static atomic_bool draining;
 
 static void nothing(void *ctx)
 {
@@ -31,6 +32,8 @@ static void open_host(void)
         .inbox = &inbox,
         .shards = &shard,
         .shard_count = 1,
+        .frame_max = 1 << 20,
+        .is_draining = &draining,
         .memory_max = 64 << 20,
         .json_depth = 64,
         .handler_time = 10,
