@@ -372,12 +372,12 @@ static bool inflate_message(struct conn *c, struct session_out *out)
     return code == 0;
 }
 
-/* Charges the peer for a message or ping of `len` bytes. False: it is not to be handled.
- * Who goes on after the warning, by a second's worth, is closed. */
-static bool afford(struct conn *c, size_t len)
+/* Charges the peer for `count` messages or pings of `len` bytes in all. False: it is not
+ * to be handled. Who goes on after the warning, by a second's worth, is closed. */
+static bool afford(struct conn *c, float count, size_t len)
 {
     float messages =
-        rate_take(&c->messages, c->env->now_ms, c->env->messages_a_second, 1);
+        rate_take(&c->messages, c->env->now_ms, c->env->messages_a_second, count);
     float bytes =
         rate_take(&c->bytes, c->env->now_ms, c->env->bytes_a_second, (float)len);
     if (messages == 0 && bytes == 0) {
@@ -401,9 +401,10 @@ static bool afford(struct conn *c, size_t len)
 
 static void take_message(struct conn *c, struct session_out *out)
 {
-    if (!afford(c, out->data.len))
+    size_t packed = out->data.len;
+    if (!afford(c, 1, packed) || (out->compressed && !inflate_message(c, out)))
         return;
-    if (out->compressed && !inflate_message(c, out))
+    if (out->data.len > packed && !afford(c, 0, out->data.len - packed))
         return;
     stats_add(&c->env->stats->messages_in, 1);
     if (c->env->on_message(c->owner, c, out->data, out->binary) < 0)
@@ -424,7 +425,7 @@ static void decode(struct conn *c, uint8_t *at, size_t len)
                 take_message(c, &out);
             break;
         case SESSION_PING:
-            if (c->state == CONN_OPEN && afford(c, out.data.len))
+            if (c->state == CONN_OPEN && afford(c, 1, out.data.len))
                 pong(c, out.data);
             break;
         case SESSION_PONG:
