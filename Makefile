@@ -14,7 +14,7 @@ HARDEN   := -fstack-protector-strong -fPIE
 LINKHARD := -Wl,-z,relro,-z,now
 # SAN=address,undefined or SAN=thread makes a sanitizer build; give it a BUILD of its own.
 ifdef SAN
-OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN)
+OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all
 else
 OPT := -O2 -g -D_FORTIFY_SOURCE=2
 endif
