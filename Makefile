@@ -40,7 +40,7 @@ SO       := libcharlua.so.$(SOVERSION)
 FUZZERS  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 20
 
-.PHONY: all help deps deps-test run test check unit e2e examples sanitize fuzz install uninstall clean format
+.PHONY: all help deps deps-test run test check unit e2e conformance examples sanitize fuzz install uninstall clean format
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/charlua $(BUILD)/libcharlua.a $(BUILD)/libcharlua.so ## build the program and the libraries
@@ -103,6 +103,7 @@ test: deps-test ## install what is missing, build, and run every test
 	@$(MAKE) -s check
 	@$(MAKE) -s unit
 	@$(MAKE) -s e2e
+	@$(MAKE) -s conformance
 	@$(MAKE) -s sanitize
 
 check: ## formatting, luacheck, layers, documents
@@ -119,6 +120,9 @@ $(BUILD)/unit/%: tests/unit/%.c $(UNITHELP) $(BARE)
 
 e2e: $(BUILD)/charlua examples ## run the end-to-end tests
 	CHARLUA_BUILD=$(abspath $(BUILD)) node --test tests/e2e/*.test.mjs
+
+conformance: $(BUILD)/charlua ## run the rules of the RFCs on bare sockets
+	CHARLUA_BUILD=$(abspath $(BUILD)) node --test tests/conformance/*.test.mjs
 
 examples: $(EXAMPLES) ## build the examples
 
