@@ -40,7 +40,7 @@ SO       := libcharlua.so.$(SOVERSION)
 FUZZERS  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 20
 
-.PHONY: all help deps deps-test run test check unit e2e conformance examples sanitize fuzz install uninstall clean format
+.PHONY: all help deps deps-test run test check unit e2e conformance examples torture torture-small soak sanitize fuzz install uninstall clean format
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/charlua $(BUILD)/libcharlua.a $(BUILD)/libcharlua.so ## build the program and the libraries
@@ -104,6 +104,7 @@ test: deps-test ## install what is missing, build, and run every test
 	@$(MAKE) -s unit
 	@$(MAKE) -s e2e
 	@$(MAKE) -s conformance
+	@$(MAKE) -s torture-small
 	@$(MAKE) -s sanitize
 
 check: ## formatting, luacheck, layers, documents
@@ -129,6 +130,31 @@ examples: $(EXAMPLES) ## build the examples
 $(BUILD)/examples/%: examples/%.c $(BUILD)/libcharlua.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(BUILD)/libcharlua.a $(LIBS)
+
+TORTURE      := $(BUILD)/torture/torture $(BUILD)/torture/shim.so
+TORTURED     := $(BUILD)/charlua --listen 127.0.0.1:0 --max-connections 0 --max-per-address 0 --max-connect-rate 0
+SHIMMED      := CHARLUA_BUILD=$(abspath $(BUILD)) CHARLUA_BIN=$(abspath tests/torture/shimmed.sh) CHARLUA_DEADLINE_MS=60000 \
+                node --test tests/e2e/order.test.mjs tests/e2e/chat.test.mjs
+SOAK_SECONDS ?= 600
+
+torture: $(BUILD)/charlua $(TORTURE) ## 10,000 clients, many of them hostile; the end-to-end tests on awkward system calls
+	@for threads in 0 3; do $(BUILD)/torture/torture -c 10000 -w 2 -m 10 $(TORTURED) --threads $$threads || exit 1; done
+	@for seed in 1 2 3 4 5; do echo "== SHIM_SEED=$$seed"; SHIM_SEED=$$seed $(SHIMMED) tests/e2e/capture.test.mjs tests/e2e/wire.test.mjs || exit 1; done
+
+torture-small: $(BUILD)/charlua $(TORTURE) ## the same with 500 clients
+	@for threads in 0 3; do $(BUILD)/torture/torture -c 500 -w 2 -m 10 $(TORTURED) --threads $$threads || exit 1; done
+	SHIM_SEED=1 $(SHIMMED)
+
+soak: $(BUILD)/charlua $(TORTURE) ## 10,000 clients for SOAK_SECONDS (600), with the curve of the memory in build/soak.csv
+	$(BUILD)/torture/torture -c 10000 -s $(SOAK_SECONDS) -r 400 -o $(BUILD)/soak.csv $(TORTURED)
+
+$(BUILD)/torture/%.so: tests/torture/%.c
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -std=c11 -O2 -g $(WARNINGS) $(WERROR) -fPIC -shared -pthread -o $@ $< -ldl
+
+$(BUILD)/torture/torture: tests/torture/torture.c
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -std=c11 -O2 -g $(WARNINGS) $(WERROR) -o $@ $<
 
 sanitize: ## the unit and end-to-end tests under ASan+UBSan and TSan
 	@$(MAKE) -s -j2 BUILD=$(BUILD)/asan SAN=address,undefined $(BUILD)/asan/charlua examples

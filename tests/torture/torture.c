@@ -614,7 +614,7 @@ static void parse(int argc, char **argv, char ***server)
             t.rate = atoi(optarg);
             break;
         case 'o':
-            t.csv = fopen(optarg, "w");
+            t.csv = fopen(optarg, "we");
             break;
         default:
             optind = argc;
