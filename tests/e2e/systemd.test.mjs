@@ -88,7 +88,7 @@ function service(name, { sockets = ["127.0.0.1:0"], args = [ECHO], env = {}, rea
     test(`${name} (threads ${threads})`, async () => {
       const later = [], dir = mkdtempSync(join(tmpdir(), "charlua-e2e-"));
       const stage = { dir, defer: (f) => later.push(f) };
-      const one = new Service(of(sockets, stage), ["--threads", `${threads}`, ...of(args, stage)], { TMP: dir, ...of(env, stage) });
+      const one = new Service(of(sockets, stage), ["--threads", `${threads}`, "--close-time", "1", ...of(args, stage)], { TMP: dir, ...of(env, stage) });
       try {
         if (ready) await one.said(/ ready /, "stderr");
         await play(one, stage);
