@@ -44,11 +44,11 @@ local function clean_content(content)
   return (chat.escape_html(content):gsub("\r?\n", "<br />%0"))
 end
 
---- Sends `client` everybody who is in its room, in order of joining.
-local function send_user_list(client)
+--- Sends `client`, whose name is `name`, everybody who is in `room`, in order of joining.
+local function send_user_list(client, room, name)
   local list = {}
-  for _, member in ipairs(client.state.room:members()) do
-    list[#list + 1] = chat.object("uid", member.id, "name", member.state.name)
+  for _, member in ipairs(room:members()) do
+    list[#list + 1] = chat.object("uid", member.id, "name", member == client and name or member.state.name)
   end
   client:send(chat.object("type", "user_list", "user_list", list))
 end
@@ -56,16 +56,16 @@ end
 --- {"type":"login","name":...[,"room":...]}: joins, or renames who has joined already.
 function app.on.login(client, msg)
   local state = client.state
-  local name = clean_name(msg.name)
+  local room, name = state.room, clean_name(msg.name)
   if not name then return refuse(client, "bad_name") end
-  if not state.room then
-    local room = msg.room == nil and DEFAULT_ROOM or trimmed(msg.room, NAME_MAX)
-    if not room or #room > 128 or not client:join(room) then return refuse(client, "bad_room") end
-    state.room, state.name = chat.room(room), name
-    send_user_list(client)
+  if not room then
+    local wanted = msg.room == nil and DEFAULT_ROOM or trimmed(msg.room, NAME_MAX)
+    if not wanted or #wanted > 128 or not client:join(wanted) then return refuse(client, "bad_room") end
+    room = chat.room(wanted)
+    send_user_list(client, room, name)
   end
-  state.name = name
-  state.room:send(chat.object("type", "login", "uid", client.id, "name", name, "time", timestamp()))
+  room:send(chat.object("type", "login", "uid", client.id, "name", name, "time", timestamp()))
+  state.name, state.room = name, room -- last: what fails above leaves them as they were
 end
 
 --- {"type":"say","to_uid":"all" or a uid,"content":...}: to the room, or to one member of it.
@@ -88,8 +88,9 @@ end
 
 --- {"type":"user_list"}: to the asker.
 function app.on.user_list(client)
-  if not client.state.room then return refuse(client, "not_logged_in") end
-  send_user_list(client)
+  local room = client.state.room
+  if not room then return refuse(client, "not_logged_in") end
+  send_user_list(client, room, client.state.name)
 end
 
 --- Tells the room that one of its members has left.

@@ -224,11 +224,14 @@ static int on_open(void *owner, struct conn *conn, struct bytes head,
     m.open.head_len = (uint32_t)head.len;
     struct buf both = {0};
     int result = buf_append(&both, head);
-    if (stream->ops->subject && stream->ops->subject(stream, subject, sizeof subject))
-        result |= buf_append(&both, bytes_of(subject));
+    if (result == 0 && stream->ops->subject &&
+        stream->ops->subject(stream, subject, sizeof subject))
+        result = buf_append(&both, bytes_of(subject));
     m.open.subject_len = (uint32_t)(both.len - head.len);
-    result |= buf_append(&both, protocol);
-    result |= batch_add(&s->up, &m, buf_bytes(&both));
+    if (result == 0)
+        result = buf_append(&both, protocol);
+    if (result == 0)
+        result = batch_add(&s->up, &m, buf_bytes(&both));
     buf_deinit(&both);
     if (result < 0)
         return -1;
