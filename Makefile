@@ -132,7 +132,7 @@ $(BUILD)/examples/%: examples/%.c $(BUILD)/libcharlua.a
 	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(BUILD)/libcharlua.a $(LIBS)
 
 TORTURE      := $(BUILD)/torture/torture $(BUILD)/torture/shim.so
-TORTURED     := $(BUILD)/charlua --listen 127.0.0.1:0 --max-connections 0 --max-per-address 0 --max-connect-rate 0
+TORTURED     := $(BUILD)/charlua --listen 127.0.0.1:0 --max-connections 0 --max-per-address 0 --max-connect-rate 0 --handler-time 2000
 SHIMMED      := CHARLUA_BUILD=$(abspath $(BUILD)) CHARLUA_BIN=$(abspath tests/torture/shimmed.sh) CHARLUA_DEADLINE_MS=60000 \
                 node --test tests/e2e/order.test.mjs tests/e2e/chat.test.mjs
 SOAK_SECONDS ?= 600
