@@ -8,6 +8,9 @@ CC     ?= cc
 LIB_PACKAGES  := gcc pkg-config liblua5.4-dev libev-dev libssl-dev lua-cjson-dev zlib1g-dev
 TEST_PACKAGES := libcmocka-dev chromium lua-check clang clang-format curl openssl
 
+# Is there a node, and is it new enough?
+NODE18 := node -e 'process.exit(+(parseInt(process.versions.node) < 18))' 2>/dev/null
+
 PKGS     := lua5.4 lua5.4-cjson libssl libcrypto zlib
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wswitch-enum -Wmissing-prototypes
 HARDEN   := -fstack-protector-strong -fPIE
@@ -15,6 +18,8 @@ LINKHARD := -Wl,-z,relro,-z,now
 # SAN=address,undefined or SAN=thread makes a sanitizer build; give it a BUILD of its own.
 ifdef SAN
 OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all
+# Some kernels randomise addresses over more bits than the sanitizers' maps leave free.
+STILL := $(shell setarch -R true 2>/dev/null && echo setarch -R)
 else
 OPT := -O2 -g -D_FORTIFY_SOURCE=2
 endif
@@ -68,15 +73,27 @@ $(BUILD)/pic/%.o: %.c | tools
 
 .PHONY: tools
 tools:
-	@pkg-config --exists $(PKGS) && test -f /usr/include/ev.h || \
-	  { echo 'Libraries are missing: "make deps" installs them (Debian 12).' >&2; exit 1; }
+	@{ command -v $(firstword $(CC)) && pkg-config --exists $(PKGS) && test -f /usr/include/ev.h; } >/dev/null 2>&1 || \
+	  { echo 'The compiler ($(CC)) or libraries are missing: "make deps" installs them (Debian 12).' >&2; exit 1; }
+
+TELL := { echo 'What the tests need is missing: "make deps-test" installs it (Debian 12).' >&2; exit 1; }
+.PHONY: have-cmocka have-clang have-node have-modules
+have-cmocka:
+	@test -f /usr/include/cmocka.h || $(TELL)
+have-clang:
+	@command -v clang >/dev/null && command -v clang-format >/dev/null || $(TELL)
+have-node:
+	@$(NODE18) || $(TELL)
+have-modules: have-node
+	@test -d tests/e2e/node_modules/ws || $(TELL)
 
 # Asks apt for what is missing of $(1), and only then.
 define install
 	@missing=; for p in $(1); do \
 	  dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
 	if [ -n "$$missing" ]; then echo "Installing:$$missing"; \
-	  if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
+	  if [ "$$(id -u)" = 0 ]; then sudo=; elif command -v sudo >/dev/null; then sudo=sudo; \
+	  else echo "Say as root: apt-get install$$missing" >&2; exit 1; fi; \
 	  $$sudo apt-get update -qq && \
 	  $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
 endef
@@ -86,9 +103,9 @@ deps: ## install the libraries that the build needs
 
 deps-test: deps ## install what the tests need beside them
 	$(call install,$(TEST_PACKAGES) libclang-rt-14-dev)
-	@node -e 'process.exit(parseInt(process.versions.node) < 18)' 2>/dev/null && command -v npm >/dev/null || \
+	@$(NODE18) && command -v npm >/dev/null || \
 	  { $(MAKE) -s deps-node; }
-	@cd tests/e2e && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent --no-audit --no-fund; }
+	@cd tests/e2e && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --loglevel=error --no-audit --no-fund; }
 
 .PHONY: deps-node
 deps-node:
@@ -111,18 +128,19 @@ check: ## formatting, luacheck, layers, documents
 	tests/check.sh
 
 unit: $(UNIT) ## run the unit tests
-	@for t in $(UNIT); do echo "== $$t"; UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 $$t || exit 1; done
+	@for t in $(UNIT); do echo "== $$t"; UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 $(STILL) $$t || exit 1; done
 
 $(UNITHELP): CPPFLAGS += -Itests/unit
+$(UNITHELP): | have-cmocka
 
 $(BUILD)/unit/%: tests/unit/%.c $(UNITHELP) $(BARE)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -Itests/unit -o $@ $< $(filter %.o,$^) -lcmocka -lcrypto -lz -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 
-e2e: $(BUILD)/charlua examples ## run the end-to-end tests
-	CHARLUA_BUILD=$(abspath $(BUILD)) node --test tests/e2e/*.test.mjs
+e2e: $(BUILD)/charlua examples | have-modules ## run the end-to-end tests
+	CHARLUA_BUILD=$(abspath $(BUILD)) $(STILL) node --test tests/e2e/*.test.mjs
 
-conformance: $(BUILD)/charlua ## run the rules of the RFCs on bare sockets
+conformance: $(BUILD)/charlua | have-node ## run the rules of the RFCs on bare sockets
 	CHARLUA_BUILD=$(abspath $(BUILD)) node --test tests/conformance/*.test.mjs
 
 examples: $(EXAMPLES) ## build the examples
@@ -166,7 +184,7 @@ sanitize: ## the unit and end-to-end tests under ASan+UBSan and TSan
 
 # Made each time: PREFIX may be another one now.
 # Each target runs FUZZ_SECONDS on its committed corpus; what it finds new stays in build/fuzz/corpus.
-fuzz: ## fuzz every parser for FUZZ_SECONDS (20) each, under ASan+UBSan
+fuzz: | have-clang ## fuzz every parser for FUZZ_SECONDS (20) each, under ASan+UBSan
 	@$(MAKE) -s -j2 BUILD=$(BUILD)/fuzz CC=clang SAN=address,undefined,fuzzer-no-link $(FUZZERS:%=$(BUILD)/fuzz/%)
 	@for f in $(FUZZERS); do echo "== $$f"; mkdir -p $(BUILD)/fuzz/corpus/$$f; \
 	  $(BUILD)/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
@@ -197,7 +215,7 @@ uninstall: ## remove what install put there
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/charlua lib/libcharlua.a lib/$(SO) lib/libcharlua.so include/charlua.h lib/pkgconfig/charlua.pc)
 	rm -rf $(DESTDIR)$(PREFIX)/share/charlua
 
-format: ## format the C sources
+format: | have-clang ## format the C sources
 	clang-format -i core/*.[ch] core/*/*.[ch] tests/unit/*.[ch] $(wildcard examples/*.c)
 
 clean: ## remove what was built
