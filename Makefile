@@ -10,6 +10,7 @@ TEST_PACKAGES := libcmocka-dev chromium lua-check clang clang-format curl openss
 
 # Is there a node, and is it new enough?
 NODE18 := node -e 'process.exit(+(parseInt(process.versions.node) < 18))' 2>/dev/null
+LINT_PACKAGES := clang-tidy cppcheck valgrind
 
 PKGS     := lua5.4 lua5.4-cjson libssl libcrypto zlib
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wswitch-enum -Wmissing-prototypes
@@ -45,7 +46,7 @@ SO       := libcharlua.so.$(SOVERSION)
 FUZZERS  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 20
 
-.PHONY: all help deps deps-test run test check unit e2e conformance examples torture torture-small soak sanitize fuzz install uninstall clean format
+.PHONY: all help deps deps-test run test check lint valgrind unit e2e conformance examples torture torture-small soak sanitize fuzz install uninstall clean format
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/charlua $(BUILD)/libcharlua.a $(BUILD)/libcharlua.so ## build the program and the libraries
@@ -126,6 +127,18 @@ test: deps-test ## install what is missing, build, and run every test
 
 check: ## formatting, luacheck, layers, documents
 	tests/check.sh
+
+.PHONY: deps-lint
+deps-lint: deps-test
+	$(call install,$(LINT_PACKAGES))
+
+lint: deps-lint ## read the C sources with gcc -fanalyzer, clang-tidy and cppcheck
+	tests/lint.sh
+
+valgrind: deps-lint ## the end-to-end tests of the protocol, of order and of reloads under memcheck
+	@$(MAKE) -s -j2 $(BUILD)/charlua
+	CHARLUA_BUILD=$(abspath $(BUILD)) CHARLUA_BIN=$(abspath tests/valgrind.sh) CHARLUA_DEADLINE_MS=120000 \
+	  node --test --test-concurrency=1 $(addprefix tests/e2e/,$(addsuffix .test.mjs,capture chat order reload))
 
 unit: $(UNIT) ## run the unit tests
 	@for t in $(UNIT); do echo "== $$t"; UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 $(STILL) $$t || exit 1; done

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# check.sh: what no compiler checks: formatting, luacheck, the layers of core/, the documents, an installation.
+# check.sh: what no compiler checks: formatting, luacheck, layers of core/, documents, binaries, an installation.
 # `make check` runs it. Each finding says file:line and what to do; the last line says how many there are.
 # BUILD is the folder of the build to look at (default: build), as for make.
 set -euo pipefail
@@ -206,6 +206,7 @@ make -s --no-print-directory -j2 all examples
 for check in format lua layers process compile lengths options api links snippets targets exports; do
   find_faults < <("check_$check")
 done
+tests/hardening.sh || find_fault tests/hardening.sh "see above"
 tests/install.sh || find_fault tests/install.sh "see above"
 
 if ((findings)); then
