@@ -56,9 +56,12 @@ static int join_systemd(void)
             notify_fd = -1;
         charlua_on_ready(server, on_ready, NULL);
     }
-    if (watchdog && atof(watchdog) > 0)
-        charlua_on_tick(server, atof(watchdog) / 2e6, on_tick, NULL);
-    for (int i = 0; pid && count && atoi(pid) == getpid() && i < atoi(count); i++) {
+    double watchdog_us = watchdog ? strtod(watchdog, NULL) : 0;
+    if (watchdog_us > 0)
+        charlua_on_tick(server, watchdog_us / 2e6, on_tick, NULL);
+    long listeners =
+        pid && count && strtol(pid, NULL, 10) == getpid() ? strtol(count, NULL, 10) : 0;
+    for (int i = 0; i < listeners; i++) {
         char spec[32];
         snprintf(spec, sizeof spec, "fd:%d", 3 + i);
         if (charlua_set(server, "listen", spec) < 0)

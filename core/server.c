@@ -673,7 +673,8 @@ int server_port(const struct server *s, size_t i)
 {
     const char *colon =
         i < s->listener_count ? strrchr(s->accepting[i].listener.where, ':') : NULL;
-    return colon && !s->accepting[i].listener.path[0] ? atoi(colon + 1) : 0;
+    bool has_port = colon && !s->accepting[i].listener.path[0];
+    return has_port ? (int)strtol(colon + 1, NULL, 10) : 0;
 }
 
 struct server *server_new(void)

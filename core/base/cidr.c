@@ -38,7 +38,7 @@ int addr_parse(struct bytes text, struct addr *out)
     }
     if (parse_bare(start, out) < 0)
         return -1;
-    out->port = port ? (uint16_t)atoi(port) : 0;
+    out->port = port ? (uint16_t)strtoul(port, NULL, 10) : 0;
     return 0;
 }
 

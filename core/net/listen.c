@@ -136,7 +136,7 @@ static void describe(struct listener *l, const char *spec)
  * activation). */
 static int inherit(struct listener *l, const char *spec, char *error, size_t size)
 {
-    int listening = 0, fd = atoi(without_tls(spec) + 3);
+    int listening = 0, fd = (int)strtol(without_tls(spec) + 3, NULL, 10);
     socklen_t len = sizeof listening;
     if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) < 0 || !listening) {
         snprintf(error, size, "cannot listen on %s: it is no listening socket", spec);

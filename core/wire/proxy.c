@@ -35,6 +35,7 @@ static int parse_1(struct bytes in, struct addr *from, bool *known)
     *known = false;
     if (strncmp(line, "PROXY UNKNOWN", 13) == 0)
         return used;
+    /* NOLINTNEXTLINE(cert-err34-c): five digits always fit */
     if (sscanf(line, "PROXY %5s %45s %45s %5u %5u%c", family, source, target, &port,
                &target_port, &more) != 5 ||
         addr_parse(bytes_of(source), from) < 0 || port > 65535 ||

@@ -94,6 +94,7 @@ size_t upgrade_write(char *out, size_t size, const char accept[UPGRADE_ACCEPT_SI
                      const char *protocol, const char *extensions)
 {
     const char *const parts[] = {
+        /* NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one text on two lines */
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
         "Sec-WebSocket-Version: 13\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
         accept,
