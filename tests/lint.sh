@@ -13,10 +13,11 @@ flags=(-std=c11 -D_GNU_SOURCE -Icore -Itests/unit -Itests/fuzz "${libs[@]}")
 failed=0
 
 # Not its malloc-leak: gcc 12 loses sight of pointers that live in arrays, as those of rooms and options do. Leaks are
-# LeakSanitizer's and memcheck's, and the unit tests count what every failing allocation leaves behind.
+# LeakSanitizer's and memcheck's, and the unit tests count what every failing allocation leaves behind. And not the unit
+# tests, whose paths go on behind failed asserts for it: cmocka does not say that they do not return.
 echo "== gcc -fanalyzer"
-printf '%s\0' "${files[@]}" | xargs -0 -n1 -P2 gcc "${flags[@]}" -O1 -fanalyzer -Wno-analyzer-malloc-leak \
-  -Werror -c -o /dev/null || failed=1
+printf '%s\0' "${files[@]}" | { grep -zv '^tests/unit/' || true; } |
+  xargs -0 -r -n1 -P2 gcc "${flags[@]}" -O1 -fanalyzer -Wno-analyzer-malloc-leak -Werror -c -o /dev/null || failed=1
 
 # One file a run: with several, clang-tidy 14 no longer knows va_start.
 echo "== clang-tidy"
