@@ -162,7 +162,7 @@ $(BUILD)/examples/%: examples/%.c $(BUILD)/libcharlua.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(BUILD)/libcharlua.a $(LIBS)
 
-TORTURE      := $(BUILD)/torture/torture $(BUILD)/torture/shim.so
+TORTURE      := $(BUILD)/torture/torture $(BUILD)/torture/shim.so $(BUILD)/torture/alloc.so
 TORTURED     := $(BUILD)/charlua --listen 127.0.0.1:0 --max-connections 0 --max-per-address 0 --max-connect-rate 0 --handler-time 2000
 SHIMMED      := CHARLUA_BUILD=$(abspath $(BUILD)) CHARLUA_BIN=$(abspath tests/torture/shimmed.sh) CHARLUA_DEADLINE_MS=60000 \
                 node --test tests/e2e/order.test.mjs tests/e2e/chat.test.mjs
@@ -175,6 +175,7 @@ torture: $(BUILD)/charlua $(TORTURE) ## 10,000 clients, many of them hostile; th
 torture-small: $(BUILD)/charlua $(TORTURE) ## the same with 500 clients
 	@for threads in 0 3; do $(BUILD)/torture/torture -c 500 -w 2 -m 10 $(TORTURED) --threads $$threads || exit 1; done
 	SHIM_SEED=1 $(SHIMMED)
+	CHARLUA_BUILD=$(abspath $(BUILD)) node --test tests/torture/alloc.test.mjs
 
 soak: $(BUILD)/charlua $(TORTURE) ## 10,000 clients for SOAK_SECONDS (600), with the curve of the memory in build/soak.csv
 	$(BUILD)/torture/torture -c 10000 -s $(SOAK_SECONDS) -r 400 -o $(BUILD)/soak.csv $(TORTURED)
