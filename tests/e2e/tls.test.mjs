@@ -15,7 +15,7 @@ const tls = (name, play, { names = ["ana.test"], args = () => [], rules = ECHO }
   const dir = folder(stage);
   stage.dir = dir;
   stage.certs = names.map((host) => makeCert(dir, host));
-  return encrypted(stage.certs, args(stage), rules);
+  return encrypted(stage.certs, ["--handler-time", "5000", ...args(stage)], rules);
 }, play, { threads: [0, 3] });
 
 async function echoes(raw, payload, op = OP.TEXT) {
@@ -115,7 +115,7 @@ const pair = ({ cert, key }) => ({ cert: readFileSync(cert), key: readFileSync(k
 
 withClients("tls_gives_the_rules_the_subject_of_a_verified_certificate", async (server, stage) => {
   for (const maxVersion of ["TLSv1.2", "TLSv1.3"]) {
-    const socket = connect({ port: server.port, host: "127.0.0.1", rejectUnauthorized: false, maxVersion,
+    const socket = connect({ port: server.port, host: "127.0.0.1", servername: "ana.test", rejectUnauthorized: false, maxVersion,
       ...pair(stage.ana) });
     stage.defer(() => socket.destroy());
     const ticket = within(new Promise((resolve) => socket.once("session", resolve)), "session ticket");
