@@ -176,10 +176,21 @@ static int set_text(char **at, const char *value, char *error, size_t size)
     return 0;
 }
 
+/* The "fd:N" of a listen specification, or NULL. */
+static const char *inherited(const char *spec)
+{
+    spec += strncmp(spec, "tls:", 4) == 0 ? 4 : 0;
+    return strncmp(spec, "fd:", 3) == 0 ? spec : NULL;
+}
+
 static int add_listen(struct config *c, const char *value, char *error, size_t size)
 {
     if (listener_check(value, error, size) < 0)
         return -1;
+    for (size_t i = 0; inherited(value) && i < c->listen_count; i++)
+        if (inherited(c->listen[i]) &&
+            strcmp(inherited(c->listen[i]), inherited(value)) == 0)
+            return 0; /* systemd hands over what --listen tls:fd:3 has named already */
     if (c->listen_count == CONFIG_LISTEN_MAX) {
         snprintf(error, size, "--listen %s: %d addresses are the most", value,
                  CONFIG_LISTEN_MAX);

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <string.h>
 
 const char *addr_ip(const struct addr *a, char out[ADDR_TEXT_MAX])
 {
@@ -10,6 +11,16 @@ const char *addr_ip(const struct addr *a, char out[ADDR_TEXT_MAX])
                                              a->ip, out, ADDR_TEXT_MAX))
         snprintf(out, ADDR_TEXT_MAX, "unix");
     return out;
+}
+
+void addr_unmap(struct addr *a)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    if (a->family != ADDR_IPV6 || memcmp(a->ip, mapped, sizeof mapped) != 0)
+        return;
+    memmove(a->ip, a->ip + 12, 4);
+    memset(a->ip + 4, 0, 12);
+    a->family = ADDR_IPV4;
 }
 
 const char *addr_text(const struct addr *a, char out[ADDR_TEXT_MAX])

@@ -21,6 +21,10 @@ enum { ADDR_TEXT_MAX = 64 };
 /* The address without its port: "127.0.0.1", "::1" or "unix". Returns `out`. */
 const char *addr_ip(const struct addr *a, char out[ADDR_TEXT_MAX]);
 
+/* Makes an IPv4 address of one that IPv6 maps (::ffff:192.0.2.7), so that a client has
+ * one name. */
+void addr_unmap(struct addr *a);
+
 /* The address with its port: "127.0.0.1:7272", "[::1]:7272" or "unix". Returns `out`. */
 const char *addr_text(const struct addr *a, char out[ADDR_TEXT_MAX]);
 

@@ -193,9 +193,13 @@ static void upgrade(struct conn *c, const struct http_head *head, struct bytes h
         return;
     }
     struct addr client;
-    if (!c->proxied && cidr_has(c->env->trusted, c->env->trusted_count, &c->addr) &&
-        proxy_client(head, c->env->trusted, c->env->trusted_count, &client))
+    int told = c->proxied || !cidr_has(c->env->trusted, c->env->trusted_count, &c->addr)
+                   ? 0
+                   : proxy_client(head, c->env->trusted, c->env->trusted_count, &client);
+    if (told > 0)
         set_client(c, &client);
+    else if (told < 0)
+        refuse(c, 400, "Forwarded and X-Forwarded-For contradict each other", NULL);
     if (c->state != CONN_HEAD)
         return;
     if (!origin_is_allowed(head, c->env->origins, c->env->origin_count)) {

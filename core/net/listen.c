@@ -34,6 +34,7 @@ static void addr_from(const union sockaddr_any *from, struct addr *out)
         out->family = ADDR_IPV6;
         memcpy(out->ip, &from->in6.sin6_addr, 16);
         out->port = ntohs(from->in6.sin6_port);
+        addr_unmap(out); /* an inherited socket may be of both families */
     }
 }
 

@@ -282,7 +282,13 @@ static bool tell_end(struct peer *p)
 static void deliver(struct peer *p, struct frame *f)
 {
     struct shard *s = p->shard;
-    switch (conn_send(p->conn, f)) {
+    enum send_result result = conn_send(p->conn, f);
+    if (result == SEND_FULL && !list_is_empty(&p->dirty)) {
+        /* Much at once is not slow: what the socket takes of this turn's leaves first. */
+        conn_flush(p->conn);
+        result = conn_send(p->conn, f);
+    }
+    switch (result) {
     case SEND_OK:
         stats_add(&s->setup.stats->messages_out, 1);
         break;

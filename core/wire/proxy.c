@@ -42,6 +42,7 @@ static int parse_1(struct bytes in, struct addr *from, bool *known)
         strcmp(family, from->family == ADDR_IPV4 ? "TCP4" : "TCP6") != 0)
         return -1;
     from->port = (uint16_t)port;
+    addr_unmap(from);
     *known = true;
     return used;
 }
@@ -63,6 +64,7 @@ static int parse_2(struct bytes in, struct addr *from, bool *known)
         *from = (struct addr){.family = size == 4 ? ADDR_IPV4 : ADDR_IPV6};
         memcpy(from->ip, at, size);
         from->port = (uint16_t)(at[2 * size] << 8 | at[2 * size + 1]);
+        addr_unmap(from);
     }
     return (int)(V2_HEAD + len);
 }
@@ -127,6 +129,7 @@ static bool read_list(const struct http_head *head, const char *name, bool forwa
             if (addr_parse(forwarded ? forwarded_for(part) : part, &addr) < 0)
                 return found; /* "unknown", obfuscated or malformed: nothing before it can
                                  be believed */
+            addr_unmap(&addr);
             *out = addr;
             found = true;
             if (!cidr_has(trusted, count, &addr))
@@ -136,9 +139,20 @@ static bool read_list(const struct http_head *head, const char *name, bool forwa
     return found;
 }
 
-bool proxy_client(const struct http_head *head, const struct cidr *trusted, size_t count,
-                  struct addr *out)
+int proxy_client(const struct http_head *head, const struct cidr *trusted, size_t count,
+                 struct addr *out)
 {
-    return read_list(head, "Forwarded", true, trusted, count, out) ||
-           read_list(head, "X-Forwarded-For", false, trusted, count, out);
+    struct addr forwarded, x_forwarded;
+    bool has_forwarded = http_find(head, "Forwarded") != NULL;
+    bool has_x = http_find(head, "X-Forwarded-For") != NULL;
+    bool by_forwarded = read_list(head, "Forwarded", true, trusted, count, &forwarded);
+    bool by_x = read_list(head, "X-Forwarded-For", false, trusted, count, &x_forwarded);
+    if (has_forwarded && has_x &&
+        (by_forwarded != by_x ||
+         (by_x && (forwarded.family != x_forwarded.family ||
+                   memcmp(forwarded.ip, x_forwarded.ip, sizeof forwarded.ip) != 0))))
+        return -1; /* the proxy wrote one, the client perhaps the other */
+    if (by_forwarded || by_x)
+        *out = by_forwarded ? forwarded : x_forwarded;
+    return by_forwarded || by_x;
 }

@@ -19,9 +19,10 @@ bool proxy_is_begun(struct bytes in);
  * it is malformed. */
 int proxy_parse(struct bytes in, struct addr *from, bool *known);
 
-/* The client by Forwarded's or else X-Forwarded-For's list: the last address that is not
- * itself trusted. False: there is none. */
-bool proxy_client(const struct http_head *head, const struct cidr *trusted, size_t count,
-                  struct addr *out);
+/* The client by the list of Forwarded or X-Forwarded-For: the last address that is not
+ * itself trusted. Returns 1, 0 if there is none, or -1 if both fields are there and
+ * contradict each other. */
+int proxy_client(const struct http_head *head, const struct cidr *trusted, size_t count,
+                 struct addr *out);
 
 #endif

@@ -292,6 +292,14 @@ limit("limit_max_queue_drops_messages_if_told_so_and_keeps_the_client", ["--max-
     assert.doesNotMatch(server.stderr, /too slowly/);
   });
 
+limit("limit_max_queue_does_not_close_a_reader_for_much_at_once", ["--max-queue", "64k", "--handler-time", "5000"],
+  async (server, stage) => {
+    const raw = await openRaw(server, stage);
+    await raw.write(text({ type: "run", code: "for i = 1, 100 do client:send('\"' .. ('x'):rep(10000) .. '\"') end" }));
+    for (let i = 0; i < 100; i++) assert.equal((await raw.frame()).payload.length, 10002);
+    assert.equal(JSON.parse((await raw.frame()).payload).type, "result");
+  });
+
 limit("limit_max_queued_closes_1013_though_no_queue_is_full_by_itself",
   ["--max-queue", "64m", "--max-queued", "1m", "--close-time", "60"], async (server, stage) => {
     const driver = await openRaw(server, stage);

@@ -6,7 +6,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { dialRaw, frame, OP, openRaw } from "./raw.mjs";
+import { makeCert, openTls } from "./certs.mjs";
+import { dialRaw, frame, OP, openRaw, UPGRADE } from "./raw.mjs";
 import { BIN, ROOT, within } from "./server.mjs";
 
 const ECHO = "tests/e2e/fixtures/echo.lua";
@@ -185,6 +186,30 @@ service("systemd_sockets_are_listened_on_and_no_others",
     assert.deepEqual(places, [`127.0.0.1:${first}`, `127.0.0.2:${second}`, "fd:5"]);
     assert.equal(await one.stop(), 0);
   });
+
+service("systemd_socket_of_both_kinds_of_address_shows_those_of_ipv4_as_such", { sockets: ["dual"], args: (stage) => {
+  writeFileSync(`${stage.dir}/rules.lua`, `local chat = require "charlua"
+    return { api = 1, on_open = function(client) client:send(chat.object("ip", client.ip)) end }`);
+  return ["--max-per-address", "1", "--trust-proxy", "127.0.0.3", `${stage.dir}/rules.lua`];
+} }, async (one, stage) => {
+  const ip = async (raw) => JSON.parse((await raw.frame()).payload).ip;
+  const [port] = one.sockets;
+  assert.equal(await ip(await openRaw(at(port), stage)), "127.0.0.1");
+  assert.equal(await ip(await openRaw({ ...at(port), localAddress: "127.0.0.2" }, stage)), "127.0.0.2", "another address");
+  const behind = await dialRaw({ ...at(port), localAddress: "127.0.0.3" });
+  stage.defer(() => behind.destroy());
+  await behind.write(`PROXY TCP4 192.0.2.7 127.0.0.1 1 2\r\n${UPGRADE}`);
+  assert.equal((await behind.answer()).status, 101);
+  assert.equal(await ip(behind), "192.0.2.7");
+});
+
+service("systemd_socket_may_be_an_encrypted_one", { args: (stage) => {
+  const { cert, key } = makeCert(stage.dir, "ana.test");
+  return ["--listen", "tls:fd:3", "--cert", cert, "--key", key, ECHO];
+} }, async (one, stage) => {
+  assert.equal([...one.stderr.matchAll(/listening addr=/g)].length, 1, "once, not in plain text as well");
+  for (let i = 0; i < 10; i++) await echoes(await openTls(at(one.sockets[0]), stage));
+});
 
 service("systemd_socket_keeps_who_came_before_the_start", { ready: false }, async (one, stage) => {
   await one.said(/^socket/m); /* it listens; the program is still to be started */
