@@ -149,9 +149,9 @@ void deflate_free(struct deflate *d)
     free(d);
 }
 
-/* Inflates all of `part` behind what is in d->inflated. Returns 0 or a close code;
- * *ended: a final block. */
-static int inflate_part(struct deflate *d, struct bytes part, size_t limit, bool *ended)
+/* Inflates all of `part` behind what is in d->inflated. A final block may end a run of
+ * blocks, and another run may follow it (RFC 7692 7.2.1). Returns 0 or a close code. */
+static int inflate_part(struct deflate *d, struct bytes part, size_t limit)
 {
     struct buf *out = &d->inflated;
     d->in.next_in = (Bytef *)(uintptr_t)part.at;
@@ -173,21 +173,29 @@ static int inflate_part(struct deflate *d, struct bytes part, size_t limit, bool
         out->len += room - d->in.avail_out;
         if (out->len > limit)
             return WS_CLOSE_TOO_BIG;
-        *ended = status == Z_STREAM_END;
-        if (*ended || (d->in.avail_in == 0 && d->in.avail_out > 0))
+        if (status == Z_STREAM_END)
+            inflateResetKeep(&d->in); /* the window is that of the message */
+        if (d->in.avail_in == 0 && (status == Z_STREAM_END || d->in.avail_out > 0))
             return 0;
         if (status == Z_MEM_ERROR)
             return WS_CLOSE_INTERNAL;
-        if (status != Z_OK && status != Z_BUF_ERROR)
+        if (status != Z_OK && status != Z_BUF_ERROR && status != Z_STREAM_END)
             return WS_CLOSE_BAD_DATA;
     }
+}
+
+/* Has the last call ended behind a final block, or else between two on a whole octet? */
+static bool is_between_blocks(const struct deflate *d)
+{
+    enum { BETWEEN_BLOCKS = 128, UNUSED_BITS = 63 }; /* zlib.h, inflate() */
+    return d->in.total_in == 0 ||
+           (d->in.data_type & (BETWEEN_BLOCKS | UNUSED_BITS)) == BETWEEN_BLOCKS;
 }
 
 int deflate_inflate(struct deflate *d, struct bytes in, size_t limit, struct bytes *out)
 {
     static const uint8_t tail[4] = {0, 0, 0xFF,
                                     0xFF}; /* cut off by the sender, RFC 7692 7.2.1 */
-    bool ended = false;
     if (in.len > UINT32_MAX || limit > UINT32_MAX - 1)
         return WS_CLOSE_TOO_BIG;
     if (!d->has_in && inflateInit2(&d->in, -BITS_MAX) != Z_OK)
@@ -197,12 +205,15 @@ int deflate_inflate(struct deflate *d, struct bytes in, size_t limit, struct byt
     d->inflated.len = 0;
     if (d->inflated.cap > OUT_KEEP_BYTES)
         buf_deinit(&d->inflated);
-    int code = inflate_part(d, in, limit, &ended);
-    if (code == 0 && ended && d->in.avail_in > 1)
-        code = WS_CLOSE_BAD_DATA; /* a final block (7.2.3.4) ends the message: one padding
-                                     octet at most */
-    if (code == 0 && !ended)
-        code = inflate_part(d, (struct bytes){tail, sizeof tail}, limit, &ended);
+    int code = in.len ? inflate_part(d, in, limit) : 0;
+    /* After a final block there may be nothing, though 7.2.3.4 adds an octet; and some
+     * senders make an empty message of none. */
+    bool whole = in.len == 0 || d->in.total_in == 0;
+    if (code == 0 && !whole) {
+        code = inflate_part(d, (struct bytes){tail, sizeof tail}, limit);
+        if (code == 0 && !is_between_blocks(d))
+            code = WS_CLOSE_BAD_DATA;
+    }
     if (code == 0)
         *out = buf_bytes(&d->inflated);
     return code;

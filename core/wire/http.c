@@ -181,13 +181,14 @@ static bool framing_is_good(const struct http_head *head)
 
 size_t http_head_end(struct bytes in, size_t from)
 {
-    size_t i = from < 3 ? 3 : from;
+    size_t i = from < 3 ? 3 : from; /* no head is that short */
     while (i < in.len) {
         const uint8_t *feed = memchr(in.at + i, '\n', in.len - i);
         if (!feed)
             return 0;
         i = (size_t)(feed - in.at) + 1;
-        if (memcmp(in.at + i - 4, "\r\n\r\n", 4) == 0)
+        bool is_bare = in.at[i - 2] != '\r';
+        if (is_bare || memcmp(in.at + i - 4, "\r\n\r\n", 4) == 0)
             return i;
     }
     return 0;

@@ -32,8 +32,8 @@ struct http_limits {
 bool http_is_token_byte(uint8_t c);
 
 /* The length of the head that opens `in`, its blank line included, or 0 while that has
- * not arrived. `from` is how many bytes of `in` an earlier call has searched (0 at
- * first). */
+ * not arrived. A bare LF ends it too, as http_head_parse refuses it wherever it stands.
+ * `from` is how many bytes of `in` an earlier call has searched (0 at first). */
 size_t http_head_end(struct bytes in, size_t from);
 
 /* Reads one whole head, as http_head_end found it (RFC 9112 2.2, 3, 5). Returns 0, or the

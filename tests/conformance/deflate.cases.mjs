@@ -66,7 +66,9 @@ export const fails = [
   ["rfc7692_7_2_2_what_is_no_deflate_fails", 1007, { "reserved block": text(bytes("07"), R1), "reserved block later": text(bytes(`${FIXED} 07`.replace("07 00 07", "07 06")), R1),
     "stored length and its complement": text(bytes("00 05 00 00 00 48 65 6c 6c 6f 00"), R1), noise: binary(Buffer.alloc(64, 0xff), R1),
     "a distance before the beginning": binary(bytes("4a 04 22 00"), R1), "a bad code table": binary(bytes("05 ff ff ff ff ff ff ff"), R1),
-    "plain text": text("Hello, this is no DEFLATE", R1) }],
+    "plain text": text("Hello, this is no DEFLATE", R1),
+    "cut in a block": text(bytes("f2 48 cd"), R1), "cut in a stored block": text(bytes("00 05 00 fa ff 48"), R1), "cut in a code table": binary(bytes("05 c0 81"), R1),
+    "cut behind a final block": text(bytes("f3 48 cd c9 c9 07 00 f2 48 cd"), R1) }],
   ["rfc7692_7_1_1_2_message_that_needs_the_one_before_fails", 1007, { it: all(text(bytes(FIXED), R1), text(bytes("f2 00 11 00 00"), R1)) }],
   ["rfc6455_8_1_inflated_text_must_be_utf8", 1007, Object.fromEntries(["80", "c080", "eda080", "f4908080", "ff", "c3", "f09f91"].flatMap((hex) => [
     [hex, text(packed(bytes(hex)), R1)], [`${hex} later`, text(packed(Buffer.concat([Buffer.from(WORDS), bytes(hex)])), R1)],
@@ -91,7 +93,11 @@ export const takes = [
   })() }],
   ["rfc7692_7_2_3_3_stored_block", { it: hello("00 05 00 fa ff 48 65 6c 6c 6f 00") }],
   ["rfc7692_7_2_3_4_final_block", { it: hello("f3 48 cd c9 c9 07 00 00"), "then another message": {
-    send: all(text(bytes("f3 48 cd c9 c9 07 00 00"), R1), text(bytes(FIXED), R1)), want: ["Hello", "Hello"] } }],
+    send: all(text(bytes("f3 48 cd c9 c9 07 00 00"), R1), text(bytes(FIXED), R1)), want: ["Hello", "Hello"] },
+    "without its padding": hello("f3 48 cd c9 c9 07 00"), "empty and stored": hello("00 05 00 fa ff 48 65 6c 6c 6f 01") }],
+  ["rfc7692_7_2_1_blocks_may_follow_a_final_block", { another: hello(`f3 48 cd c9 c9 07 00 ${FIXED}`, ["HelloHello"]), "two final ones": hello("f3 48 cd c9 c9 07 00 f3 48 cd c9 c9 07 00 00", ["HelloHello"]),
+    "in fragments": { send: all(...fragments(text, bytes(`f3 48 cd c9 c9 07 00 ${FIXED}`), 3, 7, 8)), want: ["HelloHello"] },
+    thousands: { send: binary(Buffer.alloc(100_000, bytes("03 00")), R1), want: [Buffer.alloc(0)] } }],
   ["rfc7692_7_2_3_5_two_blocks", { it: hello("f2 48 05 00 00 00 ff ff ca c9 c9 07 00") }],
   ["rfc7692_7_2_3_6_empty_message", { text: hello("00", [""]), binary: { send: binary(bytes("00"), R1), want: [Buffer.alloc(0)] },
     "final block": hello("03 00 00", [""]), "empty blocks": hello("00 00 00 ff ff 00 00 00 ff ff 00", [""]) }],

@@ -34,6 +34,8 @@ export const refused = [
     "for a line": "X: a\rY: b" }), "in the request line": line("GET /healthz\rHTTP/1.1"), "after the version": line("GET /healthz HTTP/1.1\r"), "in the target": line("GET /a\rb HTTP/1.1") }],
   ["rfc9112_2_2_bare_lf_fails", 400, { ...inHeads({ "in a value": "X: a\nY: b", "before a name": "\nX: a", "in a name": "X\ny: a", "LF CR": "X: a\n\rY: b" }),
     "after the version": raw("GET /healthz HTTP/1.1\nHost: h\r\n\r\n"), "in the target": line("GET /a\nb HTTP/1.1"), first: raw("\nGET /healthz HTTP/1.1\r\nHost: h\r\n\r\n") }],
+  ["rfc9112_2_2_bare_lf_fails_at_once", 400, { everywhere: raw("GET /healthz HTTP/1.1\nHost: h\n\n"), "in the first line": raw("GET /healthz HTTP/1.1\n"), "in a field": raw("GET /healthz HTTP/1.1\r\nHost: h\n"),
+    "for the blank line": raw("GET /healthz HTTP/1.1\r\nHost: h\r\n\n"), "and CRLF": raw("GET /healthz HTTP/1.1\r\nHost: h\n\r\n") }],
   ["rfc9112_2_2_white_space_before_the_first_field_fails", 400, each([" ", "\t", " X: y\r\n"], (space) => raw(`GET /healthz HTTP/1.1\r\n${space}Host: h\r\n\r\n`))],
   ["rfc9112_2_2_not_http_fails_at_once", 400, { "TLS": Buffer.from("160301020001", "hex"), "NUL": raw("\0GET"), space: raw(" GET"), "UTF-8": Buffer.from("é"), brace: raw("{\"type\"") }],
   ["rfc9112_3_request_line_out_of_form_fails", 400, each(["GET  /healthz HTTP/1.1", "GET /healthz  HTTP/1.1", "GET /healthz HTTP/1.1 ", "GET\t/healthz HTTP/1.1", "GET /healthz\tHTTP/1.1",
