@@ -351,13 +351,12 @@ struct stream *stream_tls_new(struct tls *tls, int fd)
     ref_take(&s->set->ref);
     pthread_mutex_unlock(&tls->lock);
     s->ssl = SSL_new(s->set->contexts[0]);
-    if (!s->ssl || SSL_set_fd(s->ssl, fd) != 1) {
+    if (!s->ssl || SSL_set_fd(s->ssl, fd) != 1 || SSL_set_app_data(s->ssl, s) != 1) {
         SSL_free(s->ssl);
         set_unref(s->set);
         free(s);
         return NULL;
     }
-    SSL_set_app_data(s->ssl, s);
     SSL_set_accept_state(s->ssl);
     return &s->base;
 }

@@ -19,6 +19,8 @@ enum {
         256 * 1024, /* of one client whose handler waits; then it is paused */
 };
 
+static const double RETRY_SECONDS = 0.1;
+
 const char host_keys[KEY_COUNT];
 
 /* --- what api_*.c share -------------------------------------------------- */
@@ -271,6 +273,22 @@ static void handle_mail(struct host *h, const struct mail *m)
     }
 }
 
+/* Whom memory was too short to answer is closed as soon as there is enough for that:
+ * nobody is left to wait for what does not come. */
+static void close_unanswered(struct host *h)
+{
+    size_t at = 0;
+    h->owes = false;
+    for (struct client *c; (c = map_next(&h->world.clients, &at));) {
+        if (c->unanswered && !c->gone) {
+            c->unanswered = world_close(&h->world, c->id, WS_CLOSE_INTERNAL,
+                                        bytes_of("out of memory")) != WORLD_OK;
+            h->owes |= c->unanswered;
+        }
+    }
+    world_commit(&h->world);
+}
+
 static void fire(struct host *h, struct timer *t)
 {
     struct run r = {.kind = RUN_TIMER, .timer = t->id};
@@ -298,6 +316,8 @@ static void fire_due(struct host *h)
 bool host_turn(struct host *h, double now)
 {
     h->now = now;
+    if (h->owes)
+        close_unanswered(h);
     fire_due(h);
     for (int n = 0; n < MAILS_A_TURN && !world_is_full(&h->world);) {
         struct mail *m = batch_next(&h->mail, &h->mail_at);
@@ -319,7 +339,10 @@ bool host_turn(struct host *h, double now)
 double host_next(const struct host *h)
 {
     const struct timer *t = timers_first(&h->timers);
-    return t ? t->due : 0;
+    double due = t ? t->due : 0, soon = h->now + RETRY_SECONDS;
+    if ((h->owes || world_is_unposted(&h->world)) && (due == 0 || soon < due))
+        return soon; /* what memory was too short for is tried again */
+    return due;
 }
 
 bool host_is_drained(const struct host *h)

@@ -42,6 +42,7 @@ struct host {
     uint32_t drained_shards;
     bool is_scratch;
     bool is_loaded; /* some rules are in force */
+    bool owes;      /* some client is unanswered */
 };
 
 /* What the registry holds for us, by address: lua_rawgetp(L, LUA_REGISTRYINDEX,

@@ -281,8 +281,8 @@ void run_send_error(struct host *h, struct client *c, const char *what)
     char text[80];
     snprintf(text, sizeof text, "{\"type\":\"error\",\"error\":\"%s\"}", what);
     struct frame *f = frame_new(WS_TEXT, bytes_of(text));
-    if (f)
-        (void)world_send(&h->world, c->id, f);
+    if (!f || world_send(&h->world, c->id, f) != WORLD_OK)
+        c->unanswered = h->owes = true;
     frame_unref(f);
     world_commit(&h->world);
 }
@@ -365,7 +365,8 @@ bool run_handler(struct host *h, struct run *r)
     if (r->task)
         end_task(h, r);
     if (r->handler == RUN_OPEN && !r->refused && !r->client->gone) {
-        (void)world_admit(&h->world, r->client->id);
+        if (world_admit(&h->world, r->client->id) != WORLD_OK)
+            r->client->unanswered = h->owes = true;
         run_commit(h);
     }
     return true;

@@ -16,9 +16,10 @@ struct vm {
     lua_State *L;
     size_t memory;     /* bytes in use */
     size_t memory_max; /* allocation fails beyond it */
-    uint64_t
-        deadline; /* of the running budget, CLOCK_MONOTONIC nanoseconds; 0: none runs */
-    bool expired; /* the running budget was exceeded */
+    uint64_t deadline; /* when to look at what the running budget has used,
+                        * CLOCK_MONOTONIC nanoseconds; 0: none runs */
+    uint64_t cpu_end;  /* of the running budget, nanoseconds of the thread's own time */
+    bool expired;      /* the running budget was exceeded */
 };
 
 /* Opens a state whose allocations stay under `memory_max` bytes. `self` can be had back

@@ -324,6 +324,14 @@ void world_post(struct world *w)
     }
 }
 
+bool world_is_unposted(const struct world *w)
+{
+    for (uint32_t i = 0; i < w->shard_count; i++)
+        if (w->out[i].buf.len)
+            return true;
+    return false;
+}
+
 bool world_is_full(struct world *w)
 {
     for (uint32_t i = 0; i < w->shard_count; i++)

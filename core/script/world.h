@@ -29,6 +29,7 @@ struct client {
     bool gone;           /* MAIL_CLOSED has come */
     uint16_t close_code; /* of it */
     bool paused;         /* MAIL_PAUSE was posted */
+    bool unanswered;     /* memory was too short to tell it something: to be closed */
     struct roster_client roster;
     char *protocol;       /* chosen at the upgrade, or NULL */
     struct task *task;    /* of its handler that waits, or NULL */
@@ -107,6 +108,9 @@ void world_rollback(struct world *w);
 
 /* Posts what is committed to the shards. Nothing may be staged. */
 void world_post(struct world *w);
+
+/* Mail waits here for memory to be posted with. */
+bool world_is_unposted(const struct world *w);
 
 /* Some shard has more mail waiting than it should: make no more. */
 bool world_is_full(struct world *w);

@@ -116,7 +116,7 @@ async function strained(server, n) {
   await mayEnd(page(server, [200, 404, 500, 503]));
 }
 
-for (const burst of [1]) {
+for (const burst of [1, 5]) {
   overThreads(`${burst === 1 ? "one_failed_allocation" : "a_row_of_failed_allocations"}_ends_at_most_its_own_connection`, (stage) => {
     stage.control = new Control();
     stage.defer(() => stage.control.remove());
