@@ -2,6 +2,7 @@
  * charlua.h. */
 #include "charlua.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <limits.h>
 #include <signal.h>
@@ -22,8 +23,10 @@ static int notify_fd = -1;
  * handlers. */
 static void notify(const char *state)
 {
-    if (notify_fd >= 0 && send(notify_fd, state, strlen(state), MSG_NOSIGNAL) < 0)
-        notify_fd = -1;
+    int before = errno;
+    if (notify_fd >= 0) /* one that is lost is no reason not to send the next */
+        (void)!send(notify_fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT);
+    errno = before;
 }
 
 static void on_ready(void *context)

@@ -13,9 +13,11 @@
 #include <errno.h>
 #include <ev.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define INBOX_BYTES (4UL * 1024 * 1024)
@@ -106,10 +108,12 @@ static void host_drained(void *ctx)
         wake_place(&s->places[i]);
 }
 
-/* A shard has emptied its full inbox: the host may go on. */
+/* A shard has emptied its full inbox: the host may go on. It is woken even from its own
+ * thread: its turn has come before the shard's. */
 static void shard_drained(void *ctx)
 {
-    wake_place(((struct place *)ctx)->server->host_place);
+    struct place *p = ((struct place *)ctx)->server->host_place;
+    ev_async_send(p->loop, &p->wake);
 }
 
 static void set_due(struct place *p)
@@ -238,7 +242,10 @@ static void pause_accepting(struct server *s)
 static bool let_in(struct server *s, const struct addr *from)
 {
     ev_tstamp now = ev_now(s->main.loop);
-    enum gate_answer answer = gate_enter(s->gate, from, (uint64_t)(now * 1000));
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t); /* as the shards do, which use the gate too */
+    enum gate_answer answer = gate_enter(
+        s->gate, from, (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000);
     if (answer == GATE_OPEN)
         return true;
     stats_add(&s->stats.turned_away, 1);
@@ -617,9 +624,32 @@ static void announce(struct server *s, const struct server_setup *setup)
         setup->ready(setup->ctx);
 }
 
+/* OpenSSL writes with write(2): who embeds us is not to die of a client that went. The
+ * threads inherit it. */
+static void block_sigpipe(sigset_t *before)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &set, before);
+}
+
+static void unblock_sigpipe(const sigset_t *before)
+{
+    sigset_t set;
+    const struct timespec now = {0};
+    sigemptyset(&set);
+    sigaddset(&set, SIGPIPE);
+    while (!sigismember(before, SIGPIPE) && sigtimedwait(&set, NULL, &now) == SIGPIPE)
+        ;
+    pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
 int server_run(struct server *s, const struct server_setup *setup, char *error,
                size_t size)
 {
+    sigset_t signals;
+    block_sigpipe(&signals);
     int result = build(s, setup, error, size);
     if (result == 0)
         result = start_threads(s, setup->config->watch, error, size);
@@ -639,6 +669,7 @@ int server_run(struct server *s, const struct server_setup *setup, char *error,
         here = NULL;
     }
     tear_down(s);
+    unblock_sigpipe(&signals);
     if (result == 0)
         log_info(s->log, "stopped");
     return result;

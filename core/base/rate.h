@@ -12,15 +12,16 @@ struct rate {
     uint32_t last_ms; /* of the last use; may wrap */
 };
 
-/* Takes `cost` tokens at `now_ms` (of any steady clock) from a bucket of 2 *
- * `per_second`. Returns how far the bucket is overdrawn then, 0 while it is not;
- * per_second 0: without a limit. */
+/* Takes `cost` tokens at `now_ms` (of one steady clock; threads that share the bucket may
+ * come with times out of order) from a bucket of 2 * `per_second`. Returns how far the
+ * bucket is overdrawn then, 0 while it is not; per_second 0: without a limit. */
 static inline float rate_take(struct rate *r, uint64_t now_ms, float per_second,
                               float cost)
 {
     if (per_second == 0)
         return 0;
-    float refilled = (float)((uint32_t)now_ms - r->last_ms) * per_second / 1000;
+    int32_t passed = (int32_t)((uint32_t)now_ms - r->last_ms);
+    float refilled = passed > 0 ? (float)passed * per_second / 1000 : 0;
     r->spent = refilled >= r->spent ? cost : r->spent - refilled + cost;
     r->last_ms = (uint32_t)now_ms;
     float over = r->spent - 2 * per_second;

@@ -156,6 +156,11 @@ static void note_close(struct conn *c, uint16_t code, struct bytes reason)
 
 static void answer(struct conn *c, struct frame *f, bool keep_alive)
 {
+    if (f && c->env->queued + frame_bytes(f).len > c->env->queued_max) {
+        frame_unref(f);
+        f = answer_error(503, "too busy, try again later", "Retry-After: 5\r\n");
+        keep_alive = false;
+    }
     c->keep_alive = keep_alive;
     c->state = CONN_ANSWER;
     wait_for(c, CONN_WAIT_ANSWER);

@@ -60,7 +60,7 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
     unsigned char *chosen;
     if (SSL_select_next_proto(&chosen, out_len, ours, sizeof ours - 1, in, in_len) !=
         OPENSSL_NPN_NEGOTIATED)
-        return SSL_TLSEXT_ERR_NOACK;
+        return SSL_TLSEXT_ERR_ALERT_FATAL; /* RFC 7301 3.2 */
     *out = chosen;
     return SSL_TLSEXT_ERR_OK;
 }
@@ -134,6 +134,8 @@ static SSL_CTX *context_new(const struct tls_files *files, const char *client_ca
         explain(error, size, "cannot use --cert", files->cert);
     else if (SSL_CTX_use_PrivateKey_file(ctx, files->key, SSL_FILETYPE_PEM) != 1)
         explain(error, size, "cannot use --key", files->key);
+    else if (SSL_CTX_check_private_key(ctx) != 1)
+        explain(error, size, "--cert is not for this --key", files->key);
     else if (!client_ca || ask_for_clients(ctx, client_ca, error, size) == 0)
         return ctx;
     SSL_CTX_free(ctx);
@@ -325,9 +327,11 @@ static bool tls_subject(const struct stream *base, char *out, size_t size)
         return false;
     X509_NAME_print_ex(bio, X509_get_subject_name(cert), 0, XN_FLAG_RFC2253);
     int n = BIO_read(bio, out, (int)size - 1);
+    bool whole =
+        n > 0 && BIO_pending(bio) == 0; /* a part could be taken for another's name */
     BIO_free(bio);
-    out[n > 0 ? n : 0] = 0;
-    return n > 0;
+    out[whole ? n : 0] = 0;
+    return whole;
 }
 
 static const struct stream_ops tls_ops = {

@@ -415,8 +415,11 @@ static void carry_out(struct shard *s, const struct mail *m)
 static void watch(struct peer *p)
 {
     struct shard *s = p->shard;
-    int events = (conn_wants_read(p->conn) && !s->held ? EV_READ : 0) |
-                 (conn_wants_write(p->conn) ? EV_WRITE : 0);
+    int events =
+        (conn_wants_read(p->conn) && !s->held ? EV_READ : 0) |
+        (conn_wants_write(p->conn) && !(s->held && conn_wants_read_retry(p->conn))
+             ? EV_WRITE
+             : 0);
     if (ev_is_active(&p->io) ? p->io.events == events : events == 0)
         return;
     ev_io_stop(s->setup.loop, &p->io);

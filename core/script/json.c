@@ -20,7 +20,7 @@ struct out {
 
 static void append(lua_State *L, struct out *to, struct bytes text)
 {
-    if (text.len > to->max - to->buf->len)
+    if (to->buf->len > to->max || text.len > to->max - to->buf->len)
         luaL_error(L,
                    "the JSON is too large to send: a client's queue holds %I bytes "
                    "(--max-queue)",

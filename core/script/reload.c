@@ -65,11 +65,11 @@ static int load(lua_State *L)
     uint64_t last = h->timers.last_id;
     push_builtins(L);
     app_load(L, h, -1);
-    if (!h->is_scratch)
-        drop_timers_of_old_rules(L, h, last);
     app_protocols(L, h);
     if (h->vm.expired)
         luaL_error(L, "out of time: loading took more than %d seconds", LOAD_SECONDS);
+    if (!h->is_scratch) /* from here on nothing fails */
+        drop_timers_of_old_rules(L, h, last);
     app_swap(L);
     if (!h->is_scratch)
         return 0;

@@ -314,6 +314,10 @@ static void end_task(struct host *h, struct run *r)
 
 static void fail(struct host *h, struct run *r)
 {
+    if (r->task && r->task->sleep) /* the rollback would free it behind the task's back */
+        timers_remove(&h->timers, r->task->sleep);
+    if (r->task)
+        r->task->sleep = NULL;
     run_rollback(h);
     report(h, r, r->error);
     if (r->client && r->kind != RUN_CLOSE && !r->client->gone)

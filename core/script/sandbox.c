@@ -128,7 +128,9 @@ static int resume_wrapped(lua_State *L)
         lua_xmove(co, L, results);
         return results;
     }
-    if (!vm_of(L)->expired)
+    bool failed = lua_status(co) != LUA_OK && lua_status(co) != LUA_YIELD;
+    if (failed &&
+        !vm_of(L)->expired)  /* else it runs: who resumes itself, or its resumer */
         lua_resetthread(co); /* closes what is to be closed; the error stays on top */
     luaL_checkstack(L, 2, "error");
     lua_xmove(co, L, 1);
@@ -177,16 +179,25 @@ static int move_table(lua_State *L)
     return call_in_time(L);
 }
 
-/* table.insert, remove, concat, sort and unpack: the length is what the table holds, not
- * what __len says. */
+/* table.insert, remove, concat and sort: the length is what the table holds; __len could
+ * say another one each time it is asked. */
 static int call_with_length(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
-    luaL_argcheck(L, luaL_len(L, 1) <= COUNT_MAX, 1, "too long");
-    for (int i = 2; i <= 4; i++)
-        luaL_argcheck(L, !lua_isinteger(L, i) || lua_tointeger(L, i) <= COUNT_MAX, i,
-                      "too large");
+    luaL_argcheck(L, luaL_getmetafield(L, 1, "__len") == LUA_TNIL, 1,
+                  "a table with __len is not taken here");
+    luaL_argcheck(L, lua_rawlen(L, 1) <= COUNT_MAX, 1, "too long");
     return call_in_time(L);
+}
+
+static int concat_table(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_Integer first = luaL_optinteger(L, 3, 1);
+    lua_Integer last = luaL_optinteger(L, 4, (lua_Integer)lua_rawlen(L, 1));
+    luaL_argcheck(L, last < first || (lua_Unsigned)last - (lua_Unsigned)first < COUNT_MAX,
+                  4, "too many elements");
+    return call_with_length(L);
 }
 
 /* Replaces field `name` of the table on top by f with the old value as its upvalue. [-0,
@@ -202,7 +213,7 @@ static void guard(lua_State *L, const char *name, lua_CFunction f)
  * [-0, +0] */
 static void guard_libraries(lua_State *L)
 {
-    static const char *const by_length[] = {"insert", "remove", "concat", "sort", NULL};
+    static const char *const by_length[] = {"insert", "remove", "sort", NULL};
     lua_pushcfunction(L, set_metatable);
     lua_setfield(L, -2, "setmetatable");
     lua_pushcfunction(L, safe_xpcall);
@@ -218,6 +229,7 @@ static void guard_libraries(lua_State *L)
     lua_pop(L, 1);
     lua_getfield(L, -1, "table");
     guard(L, "move", move_table);
+    guard(L, "concat", concat_table);
     for (int i = 0; by_length[i]; i++)
         guard(L, by_length[i], call_with_length);
     lua_pop(L, 1);
