@@ -3,6 +3,7 @@
 #include "charlua.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <signal.h>
@@ -55,8 +56,10 @@ static int join_systemd(void)
         if (*path == '@')
             to.sun_path[0] = 0; /* an abstract name */
         notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        if (notify_fd >= 0 && connect(notify_fd, (struct sockaddr *)&to, len) < 0)
+        if (notify_fd >= 0 && connect(notify_fd, (struct sockaddr *)&to, len) < 0) {
+            close(notify_fd);
             notify_fd = -1;
+        }
         charlua_on_ready(server, on_ready, NULL);
     }
     double watchdog_us = watchdog ? strtod(watchdog, NULL) : 0;
@@ -194,8 +197,20 @@ static int read_words(int argc, char **argv)
     return -1;
 }
 
+/* Whoever starts us may have closed 0, 1 or 2: the log would go to what opens as 2 next.
+ */
+static void fill_standard_fds(void)
+{
+    int fd;
+    while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
+        ;
+    if (fd >= 0)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
+    fill_standard_fds();
     server = charlua_new();
     if (!server) {
         fputs("charlua: out of memory or of file descriptors\n", stderr);

@@ -90,7 +90,10 @@ static int no_passphrase(char *buf, int size, int rwflag, void *arg)
 
 static void explain(char *error, size_t size, const char *what, const char *file)
 {
-    const char *why = ERR_reason_error_string(ERR_peek_last_error());
+    /* The first error is the cause; the later ones say who noticed. */
+    unsigned long first = ERR_peek_error();
+    const char *why = ERR_SYSTEM_ERROR(first) ? strerror(ERR_GET_REASON(first))
+                                              : ERR_reason_error_string(first);
     snprintf(error, size, "%s %s: %s", what, file, why ? why : "it could not be read");
     ERR_clear_error();
 }

@@ -95,6 +95,15 @@ void vm_budget_end(struct vm *vm)
     vm->deadline = 0;
 }
 
+/* Whether a traceback has a line of a script; one with none helps nobody. */
+static bool names_a_line(const char *traceback)
+{
+    for (const char *line = traceback; (line = strstr(line, "\n\t")); line += 2)
+        if (strncmp(line + 2, "[C]:", 4) != 0)
+            return true;
+    return false;
+}
+
 void vm_describe(lua_State *L, lua_State *from, char error[VM_ERROR_SIZE])
 {
     /* Never through __tostring: an error object of the script's could raise there. */
@@ -103,8 +112,10 @@ void vm_describe(lua_State *L, lua_State *from, char error[VM_ERROR_SIZE])
     snprintf(error, VM_ERROR_SIZE, "%s%s",
              message ? message : "an error object that is a ",
              message ? "" : luaL_typename(from, -1));
-    luaL_traceback(L, from, error, 0);
-    snprintf(error, VM_ERROR_SIZE, "%s", lua_tostring(L, -1));
+    luaL_traceback(L, from, NULL, 0);
+    size_t len = strlen(error);
+    if (names_a_line(lua_tostring(L, -1)))
+        snprintf(error + len, VM_ERROR_SIZE - len, "\n%s", lua_tostring(L, -1));
     lua_pop(L, 1);
 }
 

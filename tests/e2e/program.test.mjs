@@ -1,14 +1,15 @@
 /* program.test.mjs: the program from outside: flags, exit codes, signals, drain, the page's files, reload. */
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { existsSync, watch } from "node:fs";
+import { mkdir, mkdtemp, readFile, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { connect } from "./client.mjs";
 import { dialRaw, frame, OP, openRaw, UPGRADE } from "./raw.mjs";
-import { overThreads, ROOT, runToEnd, startServer, within } from "./server.mjs";
+import { BIN, overThreads, ROOT, runToEnd, startServer, within } from "./server.mjs";
 
 const ECHO = "tests/e2e/fixtures/echo.lua";
 const ANYWHERE = ["--listen", "127.0.0.1:0"];
@@ -589,4 +590,46 @@ alone("program_takes_the_word_serve_before_its_script", async (defer) => {
   const { code, stderr } = await runToEnd([...ANYWHERE, "serve", join(await folder(defer, { "x.lua": "return 1" }), "x.lua")]);
   assert.equal(code, 1);
   assert.match(stderr, /x\.lua: the script returned a number/);
+});
+
+test("program_fills_standard_files_that_it_was_started_without", async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), "charlua-"));
+  const watcher = watch(dir);
+  const there = new Promise((resolve) => watcher.once("change", resolve));
+  const child = spawn("sh", ["-c", 'exec "$0" "$@" <&- >&- 2>&-', BIN, "--listen", `unix:${dir}/socket`, "scripts/chat.lua"],
+    { cwd: ROOT, stdio: "ignore" });
+  const gone = new Promise((resolve) => child.once("close", resolve));
+  t.after(async () => {
+    watcher.close();
+    child.kill("SIGKILL");
+    await gone;
+    await rm(dir, { recursive: true });
+  });
+  await within(there, "socket of the server");
+  for (const fd of [0, 1, 2]) assert.equal(await readlink(`/proc/${child.pid}/fd/${fd}`), "/dev/null", `fd ${fd}`);
+});
+
+test("tls_names_the_reason_why_a_file_cannot_be_used", async () => {
+  for (const [option, args] of [
+    ["cert", ["--cert", "/nowhere.pem", "--key", "/nowhere.pem"]],
+    ["client-ca", ["--client-ca", "/nowhere.pem", "--cert", "/nowhere.pem", "--key", "/nowhere.pem"]],
+  ]) {
+    const { code, stderr } = await runToEnd(["--listen", "tls:127.0.0.1:0", ...args, "scripts/chat.lua"]);
+    assert.equal(code, 1);
+    assert.match(stderr, /^charlua: cannot use --\S+ \/nowhere\.pem: No such file or directory$/m, option);
+  }
+});
+
+test("log_shows_no_traceback_that_names_no_line_of_a_script", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "charlua-"));
+  try {
+    for (const [text, traced] of [["return {", false], ["return { api = 1, onopen = 2 }", false], ["local x = y.z", true]]) {
+      await writeFile(join(dir, "rules.lua"), text);
+      const { code, stderr } = await runToEnd(["--listen", "127.0.0.1:0", join(dir, "rules.lua")]);
+      assert.equal(code, 1);
+      assert.equal(stderr.includes("stack traceback:"), traced, stderr);
+    }
+  } finally {
+    await rm(dir, { recursive: true });
+  }
 });
