@@ -40,4 +40,14 @@ static inline struct bytes bytes_skip(struct bytes b, size_t n)
     return (struct bytes){b.at + n, b.len - n};
 }
 
+/* The slice without the spaces and tabs around it (OWS, RFC 9110 5.6.3). */
+static inline struct bytes bytes_trim(struct bytes b)
+{
+    while (b.len && (b.at[0] == ' ' || b.at[0] == '\t'))
+        b = bytes_skip(b, 1);
+    while (b.len && (b.at[b.len - 1] == ' ' || b.at[b.len - 1] == '\t'))
+        b.len--;
+    return b;
+}
+
 #endif

@@ -46,15 +46,6 @@ static void push_decoded(lua_State *L, struct bytes b, bool form)
     luaL_pushresult(&out);
 }
 
-static struct bytes trim(struct bytes b)
-{
-    while (b.len && (*b.at == ' ' || *b.at == '\t'))
-        b = bytes_skip(b, 1);
-    while (b.len && (b.at[b.len - 1] == ' ' || b.at[b.len - 1] == '\t'))
-        b.len--;
-    return b;
-}
-
 /* Cuts the part before `separator` off *rest. */
 static struct bytes cut(struct bytes *rest, uint8_t separator)
 {
@@ -69,14 +60,14 @@ static void add_pairs(lua_State *L, struct bytes text, uint8_t separator, bool f
 {
     while (text.len) {
         struct bytes value = cut(&text, separator);
-        struct bytes name = trim(cut(&value, '='));
+        struct bytes name = bytes_trim(cut(&value, '='));
         if (name.len == 0)
             continue;
         push_decoded(L, name, form);
         lua_pushvalue(L, -1);
         if (lua_rawget(L, -3) == LUA_TNIL) {
             lua_pop(L, 1);
-            push_decoded(L, trim(value), form);
+            push_decoded(L, bytes_trim(value), form);
             lua_rawset(L, -3);
         } else {
             lua_pop(L, 2);
@@ -123,7 +114,7 @@ static void push_protocols(lua_State *L, const struct http_head *head)
         if (!bytes_equal_nocase(head->fields[i].name, bytes_of("Sec-WebSocket-Protocol")))
             continue;
         for (struct bytes rest = head->fields[i].value; rest.len;) {
-            push_bytes(L, trim(cut(&rest, ',')));
+            push_bytes(L, bytes_trim(cut(&rest, ',')));
             lua_rawseti(L, -2, ++n);
         }
     }

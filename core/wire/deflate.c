@@ -35,15 +35,6 @@ struct offer {
     int server_bits;                                            /* 0: not seen */
 };
 
-static struct bytes trim(struct bytes b)
-{
-    while (b.len && (b.at[0] == ' ' || b.at[0] == '\t'))
-        b = bytes_skip(b, 1);
-    while (b.len && (b.at[b.len - 1] == ' ' || b.at[b.len - 1] == '\t'))
-        b.len--;
-    return b;
-}
-
 /* Cuts the part before `separator`, which does not count within quotes, off *rest. */
 static struct bytes cut(struct bytes *rest, uint8_t separator)
 {
@@ -53,7 +44,7 @@ static struct bytes cut(struct bytes *rest, uint8_t separator)
         quoted ^= rest->at[n] == '"';
     struct bytes part = {rest->at, n};
     *rest = n < rest->len ? bytes_skip(*rest, n + 1) : (struct bytes){rest->at, 0};
-    return trim(part);
+    return bytes_trim(part);
 }
 
 /* A window's bits: 8 to 15 without a leading zero, perhaps in quotes; 0: anything else.
@@ -82,7 +73,7 @@ static bool take_parameter(struct offer *o, struct bytes parameter)
     struct bytes value = parameter;
     struct bytes name = cut(&value, '=');
     bool has_value = name.len < parameter.len;
-    value = trim(value);
+    value = bytes_trim(value);
     if (bytes_equal_nocase(name, bytes_of("server_no_context_takeover")))
         return take_flag(&o->server_takeover_off, has_value);
     if (bytes_equal_nocase(name, bytes_of("client_no_context_takeover")))

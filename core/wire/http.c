@@ -84,15 +84,6 @@ static bool is_all(struct bytes b, bool (*is)(uint8_t))
     return b.len == 0;
 }
 
-static struct bytes trim(struct bytes b)
-{
-    while (b.len && is_one_of(b.at[0], " \t"))
-        take(&b, 1);
-    while (b.len && is_one_of(b.at[b.len - 1], " \t"))
-        b.len--;
-    return b;
-}
-
 static struct bytes until(struct bytes b, char mark)
 {
     const uint8_t *end = b.len ? memchr(b.at, mark, b.len) : NULL;
@@ -142,7 +133,7 @@ static bool field_take(struct bytes *rest, struct http_field *out)
     out->name = take_run(rest, http_is_token_byte);
     if (out->name.len == 0 || !take_text(rest, ":"))
         return false;
-    out->value = trim(take_run(rest, is_value_char));
+    out->value = bytes_trim(take_run(rest, is_value_char));
     return take_text(rest, "\r\n");
 }
 
@@ -230,7 +221,7 @@ static bool list_has(struct bytes list, struct bytes token)
     while (list.len) {
         struct bytes item = until(list, ',');
         take(&list, item.len < list.len ? item.len + 1 : item.len);
-        if (bytes_equal_nocase(trim(item), token))
+        if (bytes_equal_nocase(bytes_trim(item), token))
             return true;
     }
     return false;

@@ -84,11 +84,7 @@ static struct bytes cut_last(struct bytes *rest)
         n--;
     struct bytes part = bytes_skip(*rest, n);
     rest->len = n > 0 ? n - 1 : 0;
-    while (part.len && (part.at[0] == ' ' || part.at[0] == '\t'))
-        part = bytes_skip(part, 1);
-    while (part.len && (part.at[part.len - 1] == ' ' || part.at[part.len - 1] == '\t'))
-        part.len--;
-    return part;
+    return bytes_trim(part);
 }
 
 /* The node of an element of Forwarded: what stands behind "for=", without quotes. */
