@@ -191,6 +191,14 @@ void charlua_get_stats(struct charlua *server, struct charlua_stats *stats)
     };
 }
 
+uint64_t charlua_limit_reached(struct charlua *server, const char *option)
+{
+    for (enum limit i = 0; i < LIMIT_KINDS; i++)
+        if (strcmp(limit_option(i), option) == 0)
+            return stats_read(&server_stats(server->server)->limits[i].times);
+    return 0;
+}
+
 int charlua_port(const struct charlua *server, size_t i)
 {
     return server_port(server->server, i);

@@ -99,6 +99,10 @@ struct charlua_stats {
 /* Any thread. */
 CHARLUA_API void charlua_get_stats(struct charlua *server, struct charlua_stats *stats);
 
+/* How often the limit that `option` sets ("max-message", "ping-timeout", ...) was reached
+ * since the start; 0 for an option that is no limit. Any thread. */
+CHARLUA_API uint64_t charlua_limit_reached(struct charlua *server, const char *option);
+
 /* The port of the `i`th --listen, as it really is; 0 for a unix socket or an `i` that is
  * not there. From charlua_on_ready on, while the server runs. */
 CHARLUA_API int charlua_port(const struct charlua *server, size_t i);

@@ -72,7 +72,6 @@ struct server {
     struct page *page;
     struct tls *tls;
     struct gate *gate;
-    ev_tstamp turned_away_logged;
     struct stats stats;
     const struct log *log;
     pthread_mutex_t post_lock; /* over `running` and the host's life, for server_post */
@@ -238,24 +237,17 @@ static void pause_accepting(struct server *s)
     ev_timer_start(s->main.loop, &s->pause);
 }
 
-/* Asks the gate; a refusal is counted, and logged at most once a second. */
+/* Asks the gate. */
 static bool let_in(struct server *s, const struct addr *from)
 {
-    ev_tstamp now = ev_now(s->main.loop);
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t); /* as the shards do, which use the gate too */
-    enum gate_answer answer = gate_enter(
-        s->gate, from, (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000);
+    uint64_t now_ms = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+    enum gate_answer answer = gate_enter(s->gate, from, now_ms);
     if (answer == GATE_OPEN)
         return true;
     stats_add(&s->stats.turned_away, 1);
-    if (now - s->turned_away_logged >= 1) {
-        char ip[ADDR_TEXT_MAX];
-        s->turned_away_logged = now;
-        log_warn(s->log, "connection turned away: too many %s ip=%s turned_away=%llu",
-                 gate_reason(answer), addr_ip(from, ip),
-                 (unsigned long long)stats_read(&s->stats.turned_away));
-    }
+    limit_reached(s->stats.limits, gate_limit(answer), from, now_ms, s->log);
     return false;
 }
 

@@ -87,6 +87,14 @@ static void print_stats(struct tool *tool)
            (unsigned long long)stats.connections, (unsigned long long)stats.messages_in,
            (unsigned long long)stats.messages_out,
            (unsigned long long)stats.handler_errors, atomic_load(&tool->asked));
+    size_t count;
+    const struct charlua_option *options = charlua_options(&count);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t times = charlua_limit_reached(tool->server, options[i].name);
+        if (times)
+            printf("limit --%s reached=%llu\n", options[i].name,
+                   (unsigned long long)times);
+    }
 }
 
 /* The tool's own work, on its own thread. */

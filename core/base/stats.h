@@ -5,6 +5,8 @@
 #ifndef CHARLUA_BASE_STATS_H
 #define CHARLUA_BASE_STATS_H
 
+#include "base/limit.h"
+
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -21,6 +23,7 @@ struct stats {
     atomic_uint_fast64_t handler_errors;
     atomic_uint_fast64_t reloads;
     atomic_uint_fast64_t reload_errors;
+    struct limit_count limits[LIMIT_KINDS];
 };
 
 static inline void stats_add(atomic_uint_fast64_t *counter, uint64_t n)

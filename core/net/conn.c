@@ -48,6 +48,7 @@ struct conn {
     uint16_t code;  /* of the first Close frame; 0: none yet */
     uint8_t state;  /* enum conn_state */
     uint8_t wait;   /* enum conn_wait */
+    uint8_t full;   /* enum limit: why the last message did not fit */
     bool restarted; /* the wait began since it was asked for */
     bool upgraded;
     bool over; /* no more messages, either way */
@@ -134,6 +135,11 @@ static void queue_moved(struct conn *c, struct frame *f)
     count_queued(c);
 }
 
+static void reached(struct conn *c, enum limit which)
+{
+    limit_reached(c->env->stats->limits, which, &c->addr, c->env->now_ms, c->env->log);
+}
+
 /* Everything that is queued leaves, then the connection ends. */
 static void enter_last(struct conn *c)
 {
@@ -171,6 +177,12 @@ static void refuse(struct conn *c, int status, const char *why, const char *fiel
 {
     stats_add(&c->env->stats->refused, 1);
     answer(c, answer_error(status, why, fields), false);
+}
+
+static void refuse_large_head(struct conn *c, enum limit which)
+{
+    reached(c, which);
+    refuse(c, 431, "the request's head is too large", NULL);
 }
 
 /* A trusted proxy has said who the client is. */
@@ -307,16 +319,16 @@ static void try_request(struct conn *c)
     if (!end) {
         c->searched = c->in.len;
         if (c->in.len > c->env->http.head)
-            refuse(c, 431, "the request's head is too large", NULL);
+            refuse_large_head(c, LIMIT_HEAD);
         return;
     }
     struct http_head head;
     struct bytes head_bytes = {c->in.at, end};
     int status = http_head_parse(head_bytes, &c->env->http, &head);
-    if (status)
-        refuse(c, status,
-               status == 431 ? "the request's head is too large" : "malformed request",
-               NULL);
+    if (status == 431)
+        refuse_large_head(c, end > c->env->http.head ? LIMIT_HEAD : LIMIT_FIELDS);
+    else if (status)
+        refuse(c, status, "malformed request", NULL);
     else
         respond(c, &head, head_bytes);
     if (c->state == CONN_OPEN && c->in.len > end) {
@@ -363,7 +375,7 @@ static void pong(struct conn *c, struct bytes data)
     if (!f)
         conn_abort(c);
     else if (conn_send(c, f) == SEND_FULL)
-        conn_close_now(c, WS_CLOSE_TRY_LATER, "too slow");
+        conn_too_slow(c, false);
     frame_unref(f);
 }
 
@@ -374,6 +386,8 @@ static bool inflate_message(struct conn *c, struct session_out *out)
         deflate_inflate(c->env->deflate, out->data, c->env->session.message, &out->data);
     if (code == 0 && !out->binary && !utf8_is_valid(out->data))
         code = WS_CLOSE_BAD_DATA;
+    if (code == WS_CLOSE_TOO_BIG)
+        reached(c, LIMIT_MESSAGE);
     if (code)
         fail(c, (uint16_t)code,
              code == WS_CLOSE_TOO_BIG ? "the message is too big"
@@ -401,6 +415,7 @@ static bool afford(struct conn *c, float count, size_t len)
         struct frame *f =
             frame_new(WS_TEXT, bytes_of("{\"type\":\"error\",\"error\":\"too_fast\"}"));
         c->warned = true;
+        reached(c, messages > 0 ? LIMIT_RATE : LIMIT_BYTE_RATE);
         if (f)
             (void)conn_send(c, f);
         frame_unref(f);
@@ -443,6 +458,9 @@ static void decode(struct conn *c, uint8_t *at, size_t len)
             receive_close(c, &out);
             break;
         case SESSION_FAIL:
+            if (out.code == WS_CLOSE_TOO_BIG || out.code == WS_CLOSE_POLICY)
+                reached(c,
+                        out.code == WS_CLOSE_TOO_BIG ? LIMIT_MESSAGE : LIMIT_FRAGMENTS);
             fail(c, out.code, out.why);
             break;
         }
@@ -456,10 +474,12 @@ enum send_result conn_send(struct conn *c, struct frame *f)
     if (c->deflate_bits)
         f = deflate_frame(c->env->deflate, f, c->deflate_bits);
     size_t len = frame_bytes(f).len;
+    bool over = c->out.bytes + len > c->env->queue_max;
     if (c->out.count && /* one message always fits an empty queue */
-        (c->out.bytes + len > c->env->queue_max ||
-         c->env->queued + len > c->env->queued_max))
+        (over || c->env->queued + len > c->env->queued_max)) {
+        c->full = over ? LIMIT_QUEUE : LIMIT_QUEUED;
         return SEND_FULL;
+    }
     if (outq_push(&c->out, f) < 0) {
         conn_abort(c);
         return SEND_GONE;
@@ -478,13 +498,18 @@ void conn_close(struct conn *c, uint16_t code, struct bytes reason)
     queue_moved(c, frame_new_close(code, reason));
 }
 
-void conn_close_now(struct conn *c, uint16_t code, const char *reason)
+void conn_too_slow(struct conn *c, bool drop)
 {
     if (c->state != CONN_OPEN)
         return;
+    reached(c, (enum limit)c->full);
+    stats_add(&c->env->stats->dropped, 1);
+    if (drop)
+        return;
+    stats_add(&c->env->stats->slow_closed, 1);
     outq_drop_unsent(&c->out, c->greeted ? 0 : 1);
     count_queued(c);
-    fail(c, code, reason);
+    fail(c, WS_CLOSE_TRY_LATER, "too slow");
 }
 
 /* --- both ---------------------------------------------------------------- */
@@ -638,6 +663,8 @@ void conn_timeout(struct conn *c)
 {
     switch ((enum conn_wait)c->wait) {
     case CONN_WAIT_HEAD:
+        if (c->in.len || !c->begun)
+            reached(c, LIMIT_HEAD_TIME);
         if (c->in.len)
             refuse(c, 408, "the request did not come in time", NULL);
         else
@@ -645,20 +672,26 @@ void conn_timeout(struct conn *c)
         break;
     case CONN_WAIT_PING:
         if (conn_send(c, c->env->ping) == SEND_FULL)
-            conn_close_now(c, WS_CLOSE_TRY_LATER, "too slow");
+            conn_too_slow(c, false);
         if (c->state == CONN_OPEN) {
             c->unanswered = true;
             wait_for(c, CONN_WAIT_PONG);
         }
         break;
     case CONN_WAIT_PONG:
-        if (c->unanswered && !c->paused) /* whom we do not read can't answer */
-            conn_abort(c);
-        else
+        if (!c->unanswered || c->paused) { /* whom we do not read can't answer */
             wait_for(c, CONN_WAIT_PING);
+            break;
+        }
+        reached(c, LIMIT_PING_TIMEOUT);
+        conn_abort(c);
+        break;
+    case CONN_WAIT_CLOSE:
+        if (c->state == CONN_CLOSING)
+            reached(c, LIMIT_CLOSE_TIME);
+        conn_abort(c);
         break;
     case CONN_WAIT_ANSWER:
-    case CONN_WAIT_CLOSE:
     case CONN_WAIT_KINDS:
         conn_abort(c);
         break;

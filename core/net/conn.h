@@ -35,6 +35,7 @@ struct conn_env {
     bool (*on_client)(void *owner, struct conn *, const struct addr *client);
     const struct page *page;
     struct stats *stats;
+    const struct log *log;
     struct deflate *deflate; /* NULL: permessage-deflate is not negotiated */
     struct bytes protocols;  /* subprotocols that are spoken, each behind a comma */
     struct frame *ping;      /* the one that every peer gets */
@@ -76,9 +77,10 @@ enum send_result conn_send(struct conn *c, struct frame *f);
 /* Begins the closing handshake (RFC 6455 7.1.2) after what is queued. */
 void conn_close(struct conn *c, uint16_t code, struct bytes reason);
 
-/* Ends a peer that does not read: what has not begun to leave is dropped for the Close
- * frame. */
-void conn_close_now(struct conn *c, uint16_t code, const char *reason);
+/* After a SEND_FULL: the message is lost, which is counted, and unless `drop` says that
+ * this is all, the peer ends with 1013; what has not begun to leave is dropped for the
+ * Close frame. */
+void conn_too_slow(struct conn *c, bool drop);
 
 /* The connection is of no more use: nothing is sent, the shard may reap it. */
 void conn_abort(struct conn *c);

@@ -151,17 +151,9 @@ enum gate_answer gate_change(struct gate *g, const struct addr *from,
     return answer;
 }
 
-const char *gate_reason(enum gate_answer answer)
+enum limit gate_limit(enum gate_answer answer)
 {
-    switch (answer) {
-    case GATE_OPEN:
-        return "";
-    case GATE_FULL:
-        return "in all";
-    case GATE_ADDRESS_FULL:
-        return "of this address";
-    case GATE_TOO_FAST:
-        return "a second of this address";
-    }
-    return "";
+    return answer == GATE_ADDRESS_FULL ? LIMIT_PER_ADDRESS
+           : answer == GATE_TOO_FAST   ? LIMIT_CONNECT_RATE
+                                       : LIMIT_CONNECTIONS;
 }

@@ -6,6 +6,7 @@
 #define CHARLUA_NET_GATE_H
 
 #include "base/cidr.h"
+#include "base/limit.h"
 
 struct gate;
 
@@ -35,7 +36,7 @@ void gate_leave(struct gate *g, const struct addr *addr);
 enum gate_answer gate_change(struct gate *g, const struct addr *from,
                              const struct addr *to, uint64_t now_ms);
 
-/* For the log: "in all", "of this address" or "a second of this address". */
-const char *gate_reason(enum gate_answer answer);
+/* The limit behind an answer that is not OPEN. */
+enum limit gate_limit(enum gate_answer answer);
 
 #endif

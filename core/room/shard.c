@@ -246,9 +246,12 @@ static bool on_client(void *owner, struct conn *conn, const struct addr *client)
     struct shard *s = ((struct peer *)owner)->shard;
     enum gate_answer answer =
         gate_change(s->setup.gate, conn_addr(conn), client, s->env.now_ms);
-    if (answer != GATE_OPEN)
-        stats_add(&s->setup.stats->turned_away, 1);
-    return answer == GATE_OPEN;
+    if (answer == GATE_OPEN)
+        return true;
+    stats_add(&s->setup.stats->turned_away, 1);
+    limit_reached(s->setup.stats->limits, gate_limit(answer), client, s->env.now_ms,
+                  s->setup.log);
+    return false;
 }
 
 static int on_message(void *owner, struct conn *conn, struct bytes data, bool binary)
@@ -295,14 +298,7 @@ static void deliver(struct peer *p, struct frame *f)
     case SEND_GONE:
         break;
     case SEND_FULL:
-        stats_add(&s->setup.stats->dropped, 1);
-        if (s->setup.drop_when_slow)
-            return;
-        stats_add(&s->setup.stats->slow_closed, 1);
-        log_info(s->setup.log,
-                 "client closed for reading too slowly id=%llu queue_max=%zu",
-                 (unsigned long long)p->id, s->setup.queue_max);
-        conn_close_now(p->conn, WS_CLOSE_TRY_LATER, "too slow");
+        conn_too_slow(p->conn, s->setup.drop_when_slow);
         break;
     }
     touch(p);
@@ -571,6 +567,7 @@ struct shard *shard_new(const struct shard_setup *setup)
         .on_client = on_client,
         .page = setup->page,
         .stats = setup->stats,
+        .log = setup->log,
         .ping = frame_new(WS_PING, (struct bytes){0}),
         .on_open = on_open,
         .on_message = on_message,

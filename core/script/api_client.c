@@ -108,8 +108,13 @@ static int join(lua_State *L)
     if (!is_reachable(c))
         return push_closed(L);
     enum world_result result = room ? WORLD_OK : world_make_room(&h->world, name, &room);
-    if (result == WORLD_OK)
+    enum limit limit = LIMIT_ROOMS;
+    if (result == WORLD_OK) {
         result = world_join(&h->world, c, room);
+        limit = LIMIT_CLIENT_ROOMS;
+    }
+    if (result == WORLD_FULL)
+        host_limit(h, limit, c);
     return host_push_result(L, result, "too many rooms");
 }
 

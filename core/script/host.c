@@ -42,6 +42,12 @@ void host_new_type(lua_State *L, const char *type, const luaL_Reg *methods,
     lua_pop(L, 1);
 }
 
+void host_limit(struct host *h, enum limit which, const struct client *c)
+{
+    limit_reached(h->setup.stats->limits, which, c ? &c->addr : NULL,
+                  (uint64_t)(h->now * 1000), h->setup.log);
+}
+
 int host_push_result(lua_State *L, enum world_result result, const char *full)
 {
     switch (result) {

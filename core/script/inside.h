@@ -71,6 +71,9 @@ static inline struct host *host_of(lua_State *L)
     return vm_self(L);
 }
 
+/* `c` (or NULL) has reached a limit: counts and logs it. */
+void host_limit(struct host *h, enum limit which, const struct client *c);
+
 /* Turns a staged effect's result into what a script gets: true; nil, "full"; or an error.
  * [-0, +1|2] */
 int host_push_result(lua_State *L, enum world_result result, const char *full);

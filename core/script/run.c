@@ -8,6 +8,10 @@
 
 #include <lauxlib.h>
 #include <stdio.h>
+#include <string.h>
+
+/* How cjson begins to say that the depth limit was exceeded. */
+#define TOO_DEEP "Found too many nested data structures"
 
 enum { IDLE_TASKS_MAX = 64, TEXT_KEEP_BYTES = 64 * 1024 };
 
@@ -40,11 +44,14 @@ static bool push_decoded(lua_State *L, struct run *r)
     }
     host_push(L, KEY_DECODE);
     lua_pushlstring(L, (const char *)r->data.at, r->data.len);
-    lua_call(L, 1, 1);
-    if (!lua_istable(L, -1)) {
+    lua_call(L, 1, 2);
+    if (!lua_istable(L, -2)) {
+        const char *why = lua_tostring(L, -1);
+        r->too_deep = why && strncmp(why, TOO_DEEP, strlen(TOO_DEEP)) == 0;
         r->protocol_error = "bad_json";
         return false;
     }
+    lua_pop(L, 1);
     lua_pushliteral(L, "type");
     if (lua_rawget(L, -2) != LUA_TSTRING) {
         r->protocol_error = "no_type";
@@ -204,6 +211,7 @@ static void resume(lua_State *L, struct run *r, int n)
         lua_settop(co, 0);
     } else {
         r->failed = true;
+        r->no_memory = status == LUA_ERRMEM;
         vm_describe(L, co, r->error);
         if (!h->vm.expired) /* __close handlers would run without the hook */
             lua_resetthread(co);
@@ -320,6 +328,10 @@ static void fail(struct host *h, struct run *r)
         r->task->sleep = NULL;
     run_rollback(h);
     report(h, r, r->error);
+    if (h->vm.expired)
+        host_limit(h, LIMIT_HANDLER_TIME, r->client);
+    if (r->no_memory)
+        host_limit(h, LIMIT_SCRIPT_MEMORY, r->client);
     if (r->client && r->kind != RUN_CLOSE && !r->client->gone)
         run_send_error(h, r->client, "internal");
 }
@@ -354,6 +366,8 @@ bool run_handler(struct host *h, struct run *r)
                  "not enough memory for what the handler sent");
         r->failed = true;
     }
+    if (r->too_deep)
+        host_limit(h, LIMIT_JSON_DEPTH, r->client);
     if (r->failed)
         fail(h, r);
     else if (r->protocol_error)

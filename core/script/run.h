@@ -22,7 +22,9 @@ struct run {
     /* out */
     enum run_kind handler;      /* the kind that a RESUME goes on with, else the same */
     const char *protocol_error; /* the message was no business of the script's */
+    bool too_deep;              /* and why: its JSON is nested too deeply */
     bool yielded, failed, refused;
+    bool no_memory; /* and why it failed: the script's memory is out */
     uint16_t refuse_code;
     char refuse_reason[256];
     char error[VM_ERROR_SIZE];

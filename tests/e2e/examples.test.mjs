@@ -124,6 +124,16 @@ test("embed_ops_prints_statistics", () => withOps([], async (ops) => {
   await ops.says(/^connections=1 messages_in=3 messages_out=3 handler_errors=0 load_asked=3$/m);
 }));
 
+test("embed_ops_prints_which_limits_were_reached", () => withOps([], async (ops) => {
+  const ana = await operator(ops);
+  for (let i = 0; i < 2; i++) {
+    ana.send({ type: "status", x: JSON.parse("[".repeat(100) + "]".repeat(100)) });
+    assert.equal((await ana.next()).error, "bad_json");
+  }
+  ops.type("stats");
+  await ops.says(/^limit --max-json-depth reached=2$/m);
+}));
+
 test("embed_ops_reloads_and_keeps_its_c_function", () => withOps([], async (ops) => {
   const ana = await operator(ops);
   ops.type("reload");

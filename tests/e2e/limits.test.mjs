@@ -71,7 +71,7 @@ limit("limit_max_connections_ends_the_next_one_until_there_is_room", ["--max-con
   const [ana] = [await openRaw(server, stage), await knock(server, stage), await knock(server, stage, "127.0.0.2")];
   assert.equal(await knock(server, stage), null);
   assert.equal(await knock(server, stage, "127.0.0.3"), null, "whatever its address");
-  await server.waitLog(/connection turned away: too many in all ip=127\.0\.0\.1 turned_away=1/);
+  await server.waitLog(/connection turned away: too many in all limit=--max-connections ip=127\.0\.0\.1 times=1/);
   assert.deepEqual(await run(ana, "return 1"), [1], "who is in stays in");
   ana.destroy();
   await eventually("room for one more", () => knock(server, stage));
@@ -81,7 +81,7 @@ limit("limit_max_per_address_ends_the_next_one_of_that_address_only", ["--max-pe
   const ana = await knock(server, stage);
   await openRaw(server, stage);
   assert.equal(await knock(server, stage), null);
-  await server.waitLog(/connection turned away: too many of this address ip=127\.0\.0\.1 turned_away=1/);
+  await server.waitLog(/connection turned away: too many of this address limit=--max-per-address ip=127\.0\.0\.1 times=1/);
   assert.ok(await knock(server, stage, "127.0.0.2"));
   ana.destroy();
   await eventually("room for one more of the address", () => knock(server, stage));
@@ -91,7 +91,7 @@ limit("limit_max_connect_rate_ends_what_comes_too_fast_from_one_address", ["--ma
   let admitted = 0;
   while (await knock(server, stage)) assert.ok(++admitted < 500, "nothing is too fast");
   assert.ok(admitted >= 4, `${admitted} of twice 2 were let in`);
-  await server.waitLog(/connection turned away: too many a second of this address ip=127\.0\.0\.1/);
+  await server.waitLog(/connection turned away: too many a second of this address limit=--max-connect-rate ip=127\.0\.0\.1/);
   assert.ok(await knock(server, stage, "127.0.0.2"), "another address may come");
   await eventually("connection a moment later", () => knock(server, stage));
 });
@@ -145,6 +145,7 @@ limit("limit_max_rate_says_too_fast_once_and_loses_the_message", ["--max-rate", 
   }
   assert.deepEqual(results.slice(0, 10), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   assert.equal(warnings, 1);
+  await server.waitLog(/limit=--max-rate ip=127\.0\.0\.1 times=1/);
   await run(clock, "chat.sleep(1) return 1");
   assert.deepEqual(await run(raw, "return 'a moment later'"), ["a moment later"]);
 });
@@ -178,6 +179,7 @@ limit("limit_max_byte_rate_says_too_fast_then_closes_1008", ["--max-byte-rate", 
   await raw.write(Buffer.concat([text(long), text(long), text(long)]));
   const [closed] = await untilClosed(raw);
   assert.deepEqual([closed.code, closed.reason], [1008, "too fast"], "without another error before it");
+  await server.waitLog(/limit=--max-byte-rate /);
 }, ECHO);
 
 limit("limit_max_message_closes_1009_one_byte_beyond", ["--max-message", "1k"], async (server, stage) => {
@@ -186,6 +188,7 @@ limit("limit_max_message_closes_1009_one_byte_beyond", ["--max-message", "1k"], 
   await hears(raw, "x".repeat(1024));
   await raw.write(frame(OP.TEXT, "", { said: 1025 }));
   assert.equal((await untilClosed(raw)).at(-1).code, 1009);
+  await server.waitLog(/limit=--max-message /);
   await other.write(text("here"));
   await hears(other, "here");
 }, ECHO);
@@ -198,6 +201,7 @@ limit("limit_max_fragments_closes_1008_at_the_next_one", ["--max-fragments", "3"
   await hears(raw, "xxx");
   await raw.write(pieces(4));
   assert.equal((await untilClosed(raw)).at(-1).code, 1008);
+  await server.waitLog(/limit=--max-fragments /);
 }, ECHO);
 
 limit("limit_max_json_depth_answers_bad_json", ["--max-json-depth", "3"], async (server, stage) => {
@@ -210,6 +214,7 @@ limit("limit_max_json_depth_answers_bad_json", ["--max-json-depth", "3"], async 
     await hears(raw, '{"type":"error","error":"bad_json"}');
   }
   assert.deepEqual(await run(raw, "return 2"), [2]);
+  await server.waitLog(/limit=--max-json-depth /);
 });
 
 /* --- heads ---------------------------------------------------------------------- */
@@ -228,11 +233,13 @@ limit("limit_max_head_answers_431_one_byte_beyond", ["--max-head", "256"], async
   assert.equal(await ask(server, stage, sized(256)), 200);
   assert.equal(await ask(server, stage, sized(257)), 431);
   assert.equal(await ask(server, stage, "x".repeat(257)), 431, "and needs not be whole for that");
+  await server.waitLog(/limit=--max-head /);
 });
 
 limit("limit_max_fields_answers_431_one_field_beyond", ["--max-fields", "8"], async (server, stage) => {
   assert.equal(await ask(server, stage, healthz("X: x\r\n".repeat(7))), 200);
   assert.equal(await ask(server, stage, healthz("X: x\r\n".repeat(8))), 431);
+  await server.waitLog(/limit=--max-fields /);
 });
 
 /* --- queues --------------------------------------------------------------------- */
@@ -264,7 +271,7 @@ async function flood(driver, enough) {
 
 limit("limit_max_queue_closes_1013_who_does_not_read", ["--max-queue", "128k", "--close-time", "60"], async (server, stage) => {
   const [driver, deaf] = [await openRaw(server, stage), await openDeaf(server, stage)];
-  const tooSlow = /client closed for reading too slowly id=\d+ queue_max=131072/;
+  const tooSlow = /client reads too slowly limit=--max-queue ip=127\.0\.0\.1 times=1/;
   const sent = await flood(driver, () => tooSlow.test(server.stderr));
   await server.waitLog(tooSlow);
   deaf.resume();
@@ -289,7 +296,7 @@ limit("limit_max_queue_drops_messages_if_told_so_and_keeps_the_client", ["--max-
     await takeUntil((f) => f.payload.length === 7);
     assert.ok(numbers.length < sent, `all ${sent} came`);
     numbers.forEach((n, i) => assert.ok(i === 0 || n > numbers[i - 1], "what came came in order"));
-    assert.doesNotMatch(server.stderr, /too slowly/);
+    await server.waitLog(/client reads too slowly limit=--max-queue /);
   });
 
 limit("limit_max_queue_does_not_close_a_reader_for_much_at_once", ["--max-queue", "64k", "--handler-time", "5000"],
@@ -304,7 +311,7 @@ limit("limit_max_queued_closes_1013_though_no_queue_is_full_by_itself",
   ["--max-queue", "64m", "--max-queued", "1m", "--close-time", "60"], async (server, stage) => {
     const driver = await openRaw(server, stage);
     const deaf = [await openDeaf(server, stage), await openDeaf(server, stage), await openDeaf(server, stage)];
-    const tooSlow = /client closed for reading too slowly/;
+    const tooSlow = /clients read too slowly, all together limit=--max-queued /;
     await flood(driver, () => tooSlow.test(server.stderr));
     await server.waitLog(tooSlow);
     deaf.forEach((raw) => raw.resume());
@@ -325,6 +332,8 @@ limit("limit_max_client_rooms_and_max_rooms_let_join_say_no", ["--max-client-roo
     assert.deepEqual(await join(beto, "d"), [null, "too many rooms"], "the fourth of 3");
     assert.deepEqual(await run(ana, "return client:leave('a')"), [true]);
     assert.deepEqual(await join(ana, "d"), [true], "a room that ended makes room");
+    await server.waitLog(/limit=--max-client-rooms /);
+    await server.waitLog(/limit=--max-rooms /);
   });
 
 limit("limit_of_a_room_name_is_1_to_128_bytes", [], async (server, stage) => {
@@ -344,19 +353,21 @@ limit("limit_of_timers_is_100000", ["--handler-time", "60000"], async (server, s
     return n`), [100_000]);
 });
 
-limit("limit_handler_time_fails_the_handler_alone", ["--handler-time", "20"], async (server, stage) => {
+limit("limit_handler_time_fails_the_handler_alone", ["--handler-time", "20", "--log-level", "debug"], async (server, stage) => {
   const [raw, other] = [await openRaw(server, stage), await openRaw(server, stage)];
   await raw.write(text({ type: "run", code: "client:join('x') while true do end" }));
   await hears(raw, INTERNAL);
   await server.waitLog(/handler failed handler=\S+ client=\d+: .*out of time/);
+  await server.waitLog(/limit=--handler-time /);
   assert.deepEqual(await run(other, "return #chat.rooms()"), [0]);
 });
 
-limit("limit_script_memory_fails_the_handler_alone", ["--script-memory", "8m", "--handler-time", "60000"], async (server, stage) => {
+limit("limit_script_memory_fails_the_handler_alone", ["--script-memory", "8m", "--handler-time", "60000", "--log-level", "debug"], async (server, stage) => {
   const [raw, other] = [await openRaw(server, stage), await openRaw(server, stage)];
   await raw.write(text({ type: "run", code: "local t = {} while true do t[#t + 1] = {} end" }));
   await hears(raw, INTERNAL);
   await server.waitLog(/handler failed handler=\S+ client=\d+: .*not enough memory/);
+  await server.waitLog(/limit=--script-memory /);
   assert.deepEqual(await run(other, "return 1"), [1]);
 });
 
@@ -377,6 +388,7 @@ limit("limit_head_time_ends_a_head_that_comes_byte_by_byte", ["--head-time", "1"
   const raw = await dialRaw(server);
   stage.defer(() => raw.destroy());
   assert.equal(await dripForever(raw), 408);
+  await server.waitLog(/limit=--head-time /);
 });
 
 overThreads("limit_head_time_holds_through_tls_and_for_its_handshake", (stage) =>
@@ -396,6 +408,7 @@ limit("limit_ping_timeout_drops_who_gives_no_sign", ["--ping-interval", "2", "--
   await other.write(frame(OP.PONG));
   assert.equal((await raw.end()).length, 0);
   await server.waitLog(/closed code=1006/);
+  await server.waitLog(/limit=--ping-timeout /);
   await other.write(text("here"));
   await hears(other, "here");
 }, ECHO);
@@ -407,6 +420,7 @@ limit("limit_close_time_drops_who_does_not_answer_a_close", ["--close-time", "1"
   assert.equal((await raw.frame()).code, 4000);
   assert.equal((await raw.end()).length, 0);
   assert.equal(JSON.parse((await witness.frame()).payload).type, "end");
+  await server.waitLog(/limit=--close-time /);
 });
 
 /* --- origins ----------------------------------------------------------------------- */

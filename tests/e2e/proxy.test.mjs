@@ -227,5 +227,6 @@ proxy("proxy_clients_that_come_too_fast_are_told_429", async (server, stage) => 
   do last = await tell(server, stage, as("192.0.2.7")); while (last !== 429 && ++tries < 500);
   assert.equal(last, 429);
   assert.ok(tries >= 4, `${tries} of twice 2 were let in`);
+  await server.waitLog(/too many a second of this address limit=--max-connect-rate ip=192\.0\.2\.7 times=1/);
   assert.equal(await tell(server, stage, as("192.0.2.8")), "192.0.2.8");
 }, { args: [...TRUST, "--max-connect-rate", "2"] });

@@ -56,6 +56,7 @@ static int on_message(void *owner, struct conn *c, struct bytes data, bool binar
 
 int peer_init(struct peer *p)
 {
+    static const struct log quiet = {0};
     static const struct addr from = {{127, 0, 0, 1}, 4242, ADDR_IPV4};
     memset(p, 0, sizeof *p);
     stream_memory_init(&p->stream);
@@ -65,6 +66,7 @@ int peer_init(struct peer *p)
                                .queue_max = PEER_QUEUE_MAX,
                                .queued_max = SIZE_MAX,
                                .stats = &p->stats,
+                               .log = &quiet,
                                .ping = frame_new(WS_PING, (struct bytes){0}),
                                .on_open = on_open,
                                .on_message = on_message};

@@ -72,7 +72,7 @@ static void conn_send_has_room_as_bytes_leave(void **state)
     peer_close(&p);
 }
 
-static void conn_close_now_drops_what_has_not_begun_to_leave(void **state)
+static void conn_too_slow_drops_what_has_not_begun_to_leave(void **state)
 {
     (void)state;
     for (ssize_t left = 0; left <= 2 * FRAME; left++) {
@@ -82,7 +82,7 @@ static void conn_close_now_drops_what_has_not_begun_to_leave(void **state)
         p.stream.writes = (struct memory_script){steps, 1, 0, STREAM_AGAIN};
         fill(&p);
         conn_flush(p.conn);
-        conn_close_now(p.conn, 1013, "too slow");
+        conn_too_slow(p.conn, false);
         assert_over(&p, 1013, "too slow");
         p.stream.writes.rest = MEMORY_ALL;
         peer_run(&p);
@@ -367,7 +367,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conn_send_is_full_at_the_cap),
         cmocka_unit_test(conn_send_has_room_as_bytes_leave),
-        cmocka_unit_test(conn_close_now_drops_what_has_not_begun_to_leave),
+        cmocka_unit_test(conn_too_slow_drops_what_has_not_begun_to_leave),
         cmocka_unit_test(conn_close_goes_out_beyond_the_cap),
         cmocka_unit_test(conn_ends_who_pings_and_takes_no_pongs),
         cmocka_unit_test(conn_echoes_the_close_of_a_slow_peer),
