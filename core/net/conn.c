@@ -20,6 +20,7 @@
 enum {
     IOV_MAX_PIECES = 64,
     PROTOCOL_MAX = 128, /* a subprotocol's name, as app.c checks it */
+    RAW_READ_BYTES = 256,
 };
 
 enum conn_state {
@@ -58,6 +59,7 @@ struct conn {
         deflate_bits; /* the peer's window for permessage-deflate; 0: not negotiated */
     bool greeted;     /* (the first of) the 101 has left */
     bool begun;       /* what a proxy may say before the first request has been read */
+    bool unwrapped;   /* the same in front of the encryption */
     bool proxied;     /* addr is the client's, not the peer's */
     bool warned;      /* that it sends too fast */
     bool unanswered;  /* nothing has come since our ping */
@@ -185,15 +187,24 @@ static void refuse_large_head(struct conn *c, enum limit which)
     refuse(c, 431, "the request's head is too large", NULL);
 }
 
-/* A trusted proxy has said who the client is. */
-static void set_client(struct conn *c, const struct addr *client)
+static bool is_from_proxy(const struct conn *c)
 {
-    if (c->env->on_client(c->owner, c, client)) {
-        c->addr = *client;
-        c->proxied = true;
-    } else {
-        refuse(c, 429, "too many connections from your address", "Retry-After: 5\r\n");
-    }
+    return !c->proxied && cidr_has(c->env->trusted, c->env->trusted_count, &c->addr);
+}
+
+/* A trusted proxy has said who the client is. False: that one may not connect. */
+static bool set_client(struct conn *c, const struct addr *client)
+{
+    if (!c->env->on_client(c->owner, c, client))
+        return false;
+    c->addr = *client;
+    c->proxied = true;
+    return true;
+}
+
+static void refuse_client(struct conn *c)
+{
+    refuse(c, 429, "too many connections from your address", "Retry-After: 5\r\n");
 }
 
 /* Switches to WebSocket. `head` lies in c->in. */
@@ -210,15 +221,17 @@ static void upgrade(struct conn *c, const struct http_head *head, struct bytes h
         return;
     }
     struct addr client;
-    int told = c->proxied || !cidr_has(c->env->trusted, c->env->trusted_count, &c->addr)
-                   ? 0
-                   : proxy_client(head, c->env->trusted, c->env->trusted_count, &client);
-    if (told > 0)
-        set_client(c, &client);
-    else if (told < 0)
+    int told = is_from_proxy(c)
+                   ? proxy_client(head, c->env->trusted, c->env->trusted_count, &client)
+                   : 0;
+    if (told < 0) {
         refuse(c, 400, "Forwarded and X-Forwarded-For contradict each other", NULL);
-    if (c->state != CONN_HEAD)
         return;
+    }
+    if (told > 0 && !set_client(c, &client)) {
+        refuse_client(c);
+        return;
+    }
     if (!origin_is_allowed(head, c->env->origins, c->env->origin_count)) {
         refuse(c, 403,
                "pages from this origin may not connect; the operator allows them with "
@@ -279,8 +292,7 @@ static bool take_proxy_header(struct conn *c)
 {
     struct addr client;
     bool known = false;
-    if (!cidr_has(c->env->trusted, c->env->trusted_count, &c->addr) ||
-        !proxy_is_begun(buf_bytes(&c->in))) {
+    if (!is_from_proxy(c) || !proxy_is_begun(buf_bytes(&c->in))) {
         c->begun = true;
         return true;
     }
@@ -291,9 +303,51 @@ static bool take_proxy_header(struct conn *c)
         return false;
     c->begun = true;
     buf_consume(&c->in, (size_t)n);
-    if (known)
-        set_client(c, &client);
-    return c->state == CONN_HEAD && c->in.len > 0;
+    if (known && !set_client(c, &client)) {
+        refuse_client(c);
+        return false;
+    }
+    return c->in.len > 0;
+}
+
+/* Whether a trusted proxy may still say something in front of the encryption. */
+static bool awaits_raw_proxy_header(const struct conn *c)
+{
+    return c->stream->ops->read_raw && !c->unwrapped && is_from_proxy(c);
+}
+
+/* Takes the PROXY header of a trusted proxy from in front of the encryption, and not one
+ * byte more. True: what follows is TLS. Nothing can be answered there: what is wrong, or
+ * one client too many, ends the conn. */
+static bool take_raw_proxy_header(struct conn *c)
+{
+    uint8_t part[RAW_READ_BYTES];
+    struct addr client;
+    bool known = false;
+    int whole = 0;
+    while (whole == 0) {
+        size_t missing = proxy_missing(buf_bytes(&c->in));
+        ssize_t n = c->stream->ops->read_raw(
+            c->stream, part, missing < sizeof part ? missing : sizeof part, !c->in.len);
+        if (n == STREAM_AGAIN)
+            return false;
+        if (n > 0 && c->in.len == 0) {
+            c->unwrapped = !proxy_is_begun((struct bytes){part, (size_t)n});
+            if (c->unwrapped)
+                return true;
+            n = c->stream->ops->read_raw(c->stream, part, 1, false);
+        }
+        if (n <= 0 || buf_append(&c->in, (struct bytes){part, (size_t)n}) < 0)
+            break;
+        whole = proxy_is_begun(buf_bytes(&c->in))
+                    ? proxy_parse(buf_bytes(&c->in), &client, &known)
+                    : -1;
+    }
+    buf_deinit(&c->in);
+    if (whole <= 0 || (known && !set_client(c, &client)))
+        conn_abort(c);
+    c->begun = c->unwrapped = true;
+    return c->state != CONN_DEAD;
 }
 
 /* Handles the request at the start of c->in once its head is whole. */
@@ -540,6 +594,8 @@ bool conn_read(struct conn *c, uint8_t *scratch, size_t size)
 {
     if (!conn_wants_read(c))
         return false;
+    if (awaits_raw_proxy_header(c) && !take_raw_proxy_header(c))
+        return false;
     ssize_t n = c->stream->ops->read(c->stream, scratch, size);
     if (n == STREAM_AGAIN)
         return false;
@@ -665,7 +721,7 @@ void conn_timeout(struct conn *c)
     case CONN_WAIT_HEAD:
         if (c->in.len || !c->begun)
             reached(c, LIMIT_HEAD_TIME);
-        if (c->in.len)
+        if (c->in.len && !awaits_raw_proxy_header(c))
             refuse(c, 408, "the request did not come in time", NULL);
         else
             conn_abort(c);

@@ -29,6 +29,9 @@ struct stream_ops {
     ssize_t (*write)(struct stream *, const struct iovec *iov, int count);
     /* What it waits for beside what its owner wants; NULL: never anything. */
     enum stream_wants (*wants)(const struct stream *);
+    /* Up to `len` bytes that came in front of the encryption, which stay there if `peek`.
+     * Answers like read. NULL: nothing is encrypted. */
+    ssize_t (*read_raw)(struct stream *, uint8_t *at, size_t len, bool peek);
     /* The subject of the peer's verified certificate (RFC 2253) into `out`; false: there
      * is none. NULL: never one. */
     bool (*subject)(const struct stream *, char *out, size_t size);

@@ -5,6 +5,7 @@
 
 #include "base/ref.h"
 
+#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -239,6 +240,14 @@ static ssize_t tls_read(struct stream *base, uint8_t *at, size_t len)
     return n > 0 ? n : result(s, n);
 }
 
+static ssize_t tls_read_raw(struct stream *base, uint8_t *at, size_t len, bool peek)
+{
+    ssize_t n = recv(base->fd, at, len, peek ? MSG_PEEK : 0);
+    if (n >= 0)
+        return n;
+    return errno == EAGAIN || errno == EINTR ? STREAM_AGAIN : STREAM_ERROR;
+}
+
 /* Gives SSL_write what it did not finish. Returns 0 once it has, AGAIN or ERROR. */
 static ssize_t finish(struct tls_stream *s)
 {
@@ -339,6 +348,7 @@ static bool tls_subject(const struct stream *base, char *out, size_t size)
 
 static const struct stream_ops tls_ops = {
     .read = tls_read,
+    .read_raw = tls_read_raw,
     .write = tls_write,
     .is_pending = tls_is_pending,
     .wants = tls_wants,

@@ -76,6 +76,18 @@ int proxy_parse(struct bytes in, struct addr *from, bool *known)
     return in.len < sizeof signature_2 ? 0 : parse_2(in, from, known);
 }
 
+size_t proxy_missing(struct bytes in)
+{
+    static const char shortest[] = "PROXY UNKNOWN\r\n";
+    if (in.len == 0)
+        return 1;
+    if (in.at[0] == 'P')
+        return in.len < sizeof shortest - 1 ? sizeof shortest - 1 - in.len : 1;
+    if (in.len < V2_HEAD)
+        return V2_HEAD - in.len;
+    return V2_HEAD + ((size_t)in.at[14] << 8 | in.at[15]) - in.len;
+}
+
 /* Cuts the part behind the last comma off *rest. */
 static struct bytes cut_last(struct bytes *rest)
 {

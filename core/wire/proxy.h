@@ -19,6 +19,10 @@ bool proxy_is_begun(struct bytes in);
  * it is malformed. */
 int proxy_parse(struct bytes in, struct addr *from, bool *known);
 
+/* How many bytes of the header that `in` begins are surely still to come, at least 1:
+ * who reads no more than that takes nothing of what follows it. `in` is not whole. */
+size_t proxy_missing(struct bytes in);
+
 /* The client by the list of Forwarded or X-Forwarded-For: the last address that is not
  * itself trusted. Returns 1, 0 if there is none, or -1 if both fields are there and
  * contradict each other. */

@@ -1,6 +1,7 @@
 /* proxy.test.mjs: what proxies say of their clients is believed from trusted addresses, and from no other. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { dialTls, encrypted, folder, makeCert } from "./certs.mjs";
 import { dialRaw, Raw, UPGRADE } from "./raw.mjs";
 import { overThreads } from "./server.mjs";
@@ -187,6 +188,55 @@ proxy("proxy_fields_count_over_tls", async (server, stage) => {
   await raw.write(upgrade(["X-Forwarded-For: 192.0.2.7"]));
   assert.equal(await seen(raw), "192.0.2.7");
 }, { more: (stage) => encrypted([makeCert(folder(stage), "ana.test")], TRUST) });
+
+/* TLS over a connection on which `header` was sent first, at once or byte by byte. */
+async function tlsBehind(server, stage, header, drip, from = "127.0.0.1") {
+  const socket = connect({ host: "127.0.0.1", port: server.port, localAddress: from, noDelay: true });
+  const raw = new Raw(socket);
+  await (drip ? raw.drip(header) : raw.write(header));
+  return new Raw(await dialTls(server, stage, { socket }));
+}
+
+const withTls = (...args) => ({ args: TRUST, more: (stage) => encrypted([makeCert(folder(stage), "ana.test")], [...TRUST, ...args]) });
+
+proxy("proxy_header_is_read_in_front_of_tls", async (server, stage) => {
+  for (const [header, ip] of HEADERS) {
+    for (const drip of [false, true]) {
+      const raw = await tlsBehind(server, stage, header, drip);
+      await raw.write(upgrade(["X-Forwarded-For: 198.51.100.1"]));
+      assert.equal(await seen(raw), ip === "127.0.0.1" ? "198.51.100.1" : ip, `${header}`);
+    }
+  }
+}, withTls());
+
+proxy("proxy_header_in_front_of_tls_that_is_malformed_or_of_nobody_we_trust_ends_the_connection", async (server, stage) => {
+  for (const [header, from] of [["PROXY \r\n"], ["PROXY TCP4 1.2.3.4\r\n"], [version2(2, 0x11, INET)], ["\r\n\r\nGET"],
+    [HEADERS[0][0], "127.0.0.2"], [HEADERS[4][0], "127.0.0.2"]]) {
+    await assert.rejects(tlsBehind(server, stage, header, false, from), `${header}`);
+  }
+  assert.equal(await seen(await behindOnce(server, stage)), "192.0.2.7", "others are served");
+}, withTls());
+
+const behindOnce = async (server, stage) => {
+  const raw = await tlsBehind(server, stage, HEADERS[0][0], false);
+  await raw.write(UPGRADE);
+  return raw;
+};
+
+proxy("proxy_header_in_front_of_tls_counts_the_client_behind_it", async (server, stage) => {
+  for (let i = 0; i < 2; i++) assert.equal(await seen(await behindOnce(server, stage)), "192.0.2.7");
+  await assert.rejects(behindOnce(server, stage));
+  await server.waitLog(/limit=--max-per-address ip=192\.0\.2\.7 /);
+}, withTls("--max-per-address", "2"));
+
+proxy("proxy_header_in_front_of_tls_that_never_ends_is_ended_by_the_time_for_a_head", async (server, stage) => {
+  await Promise.all(["PRO", SIGNATURE, version2(1, 0x11, INET, 60000)].map(async (header) => {
+    const raw = await dial(server, stage);
+    await raw.write(header);
+    assert.equal((await raw.end()).length, 0);
+  }));
+  await server.waitLog(/limit=--head-time /);
+}, withTls("--head-time", "1"));
 
 for (const [name, args, ip] of [
   ["proxy_on_a_unix_socket_is_believed_if_told_so", ["--trust-proxy", "unix"], "192.0.2.7"],

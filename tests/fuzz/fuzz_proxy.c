@@ -1,5 +1,5 @@
 /* fuzz_proxy: the PROXY header: a shorter input asks for more or is refused, never taken
- * for something else. */
+ * for something else; what is surely missing of it does not reach beyond its end. */
 #include "fuzz.h"
 
 #include "wire/proxy.h"
@@ -19,7 +19,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     int n = proxy_parse(in, &from, &known);
     REQUIRE(n >= -1 && n <= (int)size);
-    for (int cut = 1; n > 0 && cut < n; cut++)
-        REQUIRE(proxy_parse((struct bytes){data, (size_t)cut}, &from, &known) <= 0);
+    for (size_t cut = 1; n > 0 && cut < (size_t)n; cut++) {
+        struct bytes begun = {data, cut};
+        REQUIRE(proxy_parse(begun, &from, &known) <= 0);
+        REQUIRE(proxy_missing(begun) >= 1 && cut + proxy_missing(begun) <= (size_t)n);
+    }
     return 0;
 }
