@@ -67,8 +67,8 @@ CHARLUA_API void charlua_on_log(struct charlua *server,
 CHARLUA_API void charlua_on_ready(struct charlua *server, void (*ready)(void *context),
                                   void *context);
 
-/* Calls `tick` on the server's thread every `seconds` while it serves, before the start:
- * for a watchdog. */
+/* Calls `tick` on the server's thread every `seconds` while it serves and every one of
+ * its threads has made progress since the last call, before the start: for a watchdog. */
 CHARLUA_API void charlua_on_tick(struct charlua *server, double seconds,
                                  void (*tick)(void *context), void *context);
 

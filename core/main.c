@@ -64,7 +64,7 @@ static int join_systemd(void)
     }
     double watchdog_us = watchdog ? strtod(watchdog, NULL) : 0;
     if (watchdog_us > 0)
-        charlua_on_tick(server, watchdog_us / 2e6, on_tick, NULL);
+        charlua_on_tick(server, watchdog_us / 4e6, on_tick, NULL);
     long listeners =
         pid && count && strtol(pid, NULL, 10) == getpid() ? strtol(count, NULL, 10) : 0;
     for (int i = 0; i < listeners; i++) {

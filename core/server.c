@@ -43,6 +43,7 @@ struct place {
     struct shard *shard;
     pthread_t thread;
     bool has_thread;
+    atomic_uint beat; /* the server's, as of the last turn */
 };
 
 struct accepting {
@@ -68,6 +69,7 @@ struct server {
     ev_timer pause; /* no accepting while descriptors are out */
     ev_timer drain, end;
     ev_timer tick;                    /* the embedding program's */
+    atomic_uint beat;                 /* ticks so far; every place is asked to follow */
     const struct server_setup *setup; /* while it runs */
     struct page *page;
     struct tls *tls;
@@ -143,6 +145,7 @@ static bool run_actors(struct place *p)
 
 static void run_turn(struct place *p)
 {
+    atomic_store(&p->beat, atomic_load(&p->server->beat));
     if (run_actors(p))
         ev_async_send(p->loop, &p->wake);
     if (p->host) {
@@ -599,10 +602,17 @@ static void set_running(struct server *s, bool running)
     pthread_mutex_unlock(&s->post_lock);
 }
 
+/* Every thread has made a turn since the last tick: the server lives. */
 static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 {
     (void)loop, (void)revents;
     struct server *s = w->data;
+    for (size_t i = 0; i < s->place_count; i++)
+        if (atomic_load(&s->places[i].beat) != atomic_load(&s->beat))
+            return;
+    atomic_fetch_add(&s->beat, 1);
+    for (size_t i = 0; i < s->place_count; i++)
+        wake_place(&s->places[i]);
     s->setup->tick(s->setup->tick_ctx);
 }
 

@@ -130,7 +130,7 @@ for (const kind of ["file", "abstract"]) {
     });
 }
 
-service("systemd_watchdog_is_fed_twice_its_time", { env: { WATCHDOG_USEC: "400000" } }, async (one) => {
+service("systemd_watchdog_is_fed_several_times_in_its_time", { env: { WATCHDOG_USEC: "400000" } }, async (one) => {
   await one.said(/READY=1[^]*(notify WATCHDOG=1\n){5}/);
   assert.equal(await one.stop(), 0);
 });
@@ -146,6 +146,22 @@ service("systemd_watchdog_is_fed_while_a_handler_runs_into_its_limit", {
   for (let i = 0; i < 20; i++) await raw.write(frame(OP.TEXT, "x"));
   for (let i = 0; i < 20; i++) assert.match((await raw.frame()).payload.toString(), /internal/);
   await one.said(/notify WATCHDOG=1/);
+});
+
+service("systemd_watchdog_is_not_fed_while_a_thread_is_stuck", {
+  env: { WATCHDOG_USEC: "200000" },
+  args: (stage) => {
+    writeFileSync(`${stage.dir}/rules.lua`, "return { api = 1, on_message = function() while true do end end }");
+    return ["--handler-time", "2000", `${stage.dir}/rules.lua`];
+  },
+}, async (one, stage) => {
+  const raw = await openRaw(at(one.sockets[0]), stage);
+  await one.said(/notify WATCHDOG=1/);
+  await raw.write(frame(OP.TEXT, "x"));
+  const fed = () => one.notified.filter((line) => line === "WATCHDOG=1").length, before = fed();
+  assert.match((await raw.frame()).payload.toString(), /internal/);
+  assert.ok(fed() - before <= 3, `fed ${fed() - before} times in 2 seconds, which are 40 ticks`);
+  await one.said(new RegExp(`(notify WATCHDOG=1\\n[^]*){${before + 5}}`)); /* it goes on */
 });
 
 service("systemd_watchdog_is_not_fed_if_nobody_asked", {}, async (one) => {
