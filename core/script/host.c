@@ -9,12 +9,14 @@
 #include "wire/utf8.h"
 
 #include <lauxlib.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum {
     MAILS_A_TURN =
         64, /* then the shards get to work, and timers and sockets have their turn */
+    CROWD = 1000, /* clients */
     PENDING_MAX_BYTES =
         256 * 1024, /* of one client whose handler waits; then it is paused */
 };
@@ -319,6 +321,19 @@ static void fire_due(struct host *h)
         fire(h, t);
 }
 
+/* Gives the memory of a crowd that has left back to the system, once nothing else is to
+ * be done: the C library would keep the pages. */
+static void give_back(struct host *h)
+{
+    size_t clients = h->world.clients.count;
+    h->peak = clients > h->peak ? clients : h->peak;
+    if (h->peak < CROWD || clients > h->peak / 4)
+        return;
+    h->peak = clients;
+    lua_gc(h->vm.L, LUA_GCCOLLECT);
+    malloc_trim(0);
+}
+
 bool host_turn(struct host *h, double now)
 {
     h->now = now;
@@ -338,8 +353,10 @@ bool host_turn(struct host *h, double now)
         }
     }
     world_post(&h->world);
-    return !world_is_full(&h->world) &&
-           (h->mail_at < h->mail.buf.len || !mailbox_is_empty(h->setup.inbox));
+    bool more = h->mail_at < h->mail.buf.len || !mailbox_is_empty(h->setup.inbox);
+    if (!more)
+        give_back(h);
+    return more && !world_is_full(&h->world);
 }
 
 double host_next(const struct host *h)
