@@ -45,6 +45,7 @@ SO       := libcharlua.so.$(SOVERSION)
 
 FUZZERS  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 20
+FUZZ_JOBS    ?= 2
 
 .PHONY: all help deps deps-test run test check lint valgrind unit e2e conformance examples torture torture-small soak sanitize fuzz install uninstall clean format
 .DELETE_ON_ERROR:
@@ -124,6 +125,7 @@ test: deps-test ## install what is missing, build, and run every test
 	@$(MAKE) -s conformance
 	@$(MAKE) -s torture-small
 	@$(MAKE) -s sanitize
+	@$(MAKE) -s fuzz
 
 check: ## formatting, luacheck, layers, documents
 	tests/check.sh
@@ -189,26 +191,33 @@ $(BUILD)/torture/torture: tests/torture/torture.c
 	$(CC) -D_GNU_SOURCE -std=c11 -O2 -g $(WARNINGS) $(WERROR) -o $@ $<
 
 sanitize: ## the unit and end-to-end tests under ASan+UBSan and TSan
-	@$(MAKE) -s -j2 BUILD=$(BUILD)/asan SAN=address,undefined $(BUILD)/asan/charlua examples
-	@$(MAKE) -s BUILD=$(BUILD)/asan SAN=address,undefined unit
-	@$(MAKE) -s BUILD=$(BUILD)/asan SAN=address,undefined e2e
-	@$(MAKE) -s -j2 BUILD=$(BUILD)/tsan SAN=thread $(BUILD)/tsan/charlua examples
-	@$(MAKE) -s BUILD=$(BUILD)/tsan SAN=thread unit
-	@$(MAKE) -s BUILD=$(BUILD)/tsan SAN=thread e2e
+	@$(MAKE) -s -j2 -Otarget sanitize-address sanitize-thread
 
-# Made each time: PREFIX may be another one now.
-# Each target runs FUZZ_SECONDS on its committed corpus; what it finds new stays in build/fuzz/corpus.
+.PHONY: sanitize-address sanitize-thread
+sanitize-address: SAN := address,undefined
+sanitize-thread:  SAN := thread
+sanitize-address sanitize-thread: sanitize-%:
+	@$(MAKE) -s BUILD=$(BUILD)/$* SAN=$(SAN) $(BUILD)/$*/charlua examples
+	@$(MAKE) -s BUILD=$(BUILD)/$* SAN=$(SAN) unit
+	@$(MAKE) -s BUILD=$(BUILD)/$* SAN=$(SAN) e2e
+
 fuzz: | have-clang ## fuzz every parser for FUZZ_SECONDS (20) each, under ASan+UBSan
 	@$(MAKE) -s -j2 BUILD=$(BUILD)/fuzz CC=clang SAN=address,undefined,fuzzer-no-link $(FUZZERS:%=$(BUILD)/fuzz/%)
-	@for f in $(FUZZERS); do echo "== $$f"; mkdir -p $(BUILD)/fuzz/corpus/$$f; \
-	  $(BUILD)/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
-	    -artifact_prefix=$(BUILD)/fuzz/ $$(test -f tests/fuzz/$$f.dict && echo -dict=tests/fuzz/$$f.dict) \
-	    $(BUILD)/fuzz/corpus/$$f tests/fuzz/corpus/$$f || exit 1; done
+	@$(MAKE) -s -j$(FUZZ_JOBS) -Otarget $(FUZZERS:%=run-%)
+
+# Runs FUZZ_SECONDS on its committed corpus; what it finds new stays in build/fuzz/corpus.
+.PHONY: $(FUZZERS:%=run-%)
+$(FUZZERS:%=run-%): run-%:
+	@echo "== $*"; mkdir -p $(BUILD)/fuzz/corpus/$*
+	@$(BUILD)/fuzz/$* -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0 \
+	  -artifact_prefix=$(BUILD)/fuzz/ $(patsubst %,-dict=%,$(wildcard tests/fuzz/$*.dict)) \
+	  $(BUILD)/fuzz/corpus/$* tests/fuzz/corpus/$*
 
 $(BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/libcharlua.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -Itests/fuzz -fsanitize=fuzzer -o $@ $< $(BUILD)/libcharlua.a $(LIBS)
 
+# Made each time: PREFIX may be another one now.
 $(BUILD)/charlua.pc: tools
 	@mkdir -p $(@D)
 	printf '%s\n' 'prefix=$(PREFIX)' 'Name: charlua' 'Description: WebSocket chat server with rules in Lua' \

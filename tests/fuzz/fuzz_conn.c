@@ -1,6 +1,6 @@
 /* fuzz_conn: a whole peer over a stream in memory: reads and writes of any size,
- * timeouts, sends and closes at any moment; what it writes after an upgrade is a sequence
- * of whole frames. The first bytes of the input choose. */
+ * timeouts, sends and closes at any moment, with or without an encryption that a PROXY
+ * header may come in front of. The first bytes of the input choose. */
 #include "fuzz.h"
 
 #include "net/conn.h"
@@ -26,6 +26,15 @@ static ssize_t memory_read(struct stream *s, uint8_t *at, size_t len)
     return (ssize_t)n;
 }
 
+static ssize_t memory_read_raw(struct stream *s, uint8_t *at, size_t len, bool peek)
+{
+    struct bytes before = ((struct memory *)(void *)s)->in;
+    ssize_t n = memory_read(s, at, len);
+    if (peek)
+        ((struct memory *)(void *)s)->in = before;
+    return n;
+}
+
 static ssize_t memory_write(struct stream *s, const struct iovec *iov, int count)
 {
     struct memory *m = (struct memory *)(void *)s;
@@ -47,6 +56,15 @@ static void memory_nothing(struct stream *s)
 
 static const struct stream_ops memory_ops = {
     .read = memory_read,
+    .write = memory_write,
+    .is_pending = memory_is_pending,
+    .shutdown = memory_nothing,
+    .free = memory_nothing,
+};
+
+static const struct stream_ops wrapped_ops = {
+    .read = memory_read,
+    .read_raw = memory_read_raw,
     .write = memory_write,
     .is_pending = memory_is_pending,
     .shutdown = memory_nothing,
@@ -91,7 +109,7 @@ static void happen(struct conn *c, struct memory *m, uint8_t what)
         conn_close(c, WS_CLOSE_NORMAL, bytes_of("bye"));
         break;
     case 4:
-        conn_close_now(c, WS_CLOSE_TRY_LATER, "slow");
+        conn_too_slow(c, what & 16);
         break;
     case 5:
         conn_pause(c, what & 16);
@@ -104,6 +122,7 @@ static void happen(struct conn *c, struct memory *m, uint8_t what)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct stats stats;
+    static const struct log log = {0};
     static uint8_t scratch[4096];
     struct bytes in = {data, size};
     struct memory m = {.stream = {.ops = &memory_ops, .fd = -1}};
@@ -118,6 +137,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .trusted = &trusted,
         .trusted_count = 1,
         .stats = &stats,
+        .log = &log,
         .deflate = deflate_new(16),
         .ping = frame_new(WS_PING, (struct bytes){0}),
         .protocols = bytes_of(",chat"),
@@ -128,6 +148,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     m.chunk = (uint8_t)(1 + fuzz_byte(&in));
     uint8_t events = fuzz_byte(&in);
     m.in = in;
+    m.stream.ops = events & 1 ? &wrapped_ops : &memory_ops;
     REQUIRE(m.chunk || (m.chunk = 255));
     struct conn *c = conn_new(&env, NULL, &m.stream, &from);
     REQUIRE(c && env.ping && env.deflate);
