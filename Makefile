@@ -199,7 +199,7 @@ sanitize-thread:  SAN := thread
 sanitize-address sanitize-thread: sanitize-%:
 	@$(MAKE) -s BUILD=$(BUILD)/$* SAN=$(SAN) $(BUILD)/$*/charlua examples
 	@$(MAKE) -s BUILD=$(BUILD)/$* SAN=$(SAN) unit
-	@$(MAKE) -s BUILD=$(BUILD)/$* SAN=$(SAN) e2e
+	@CHARLUA_DEADLINE_MS=60000 $(MAKE) -s BUILD=$(BUILD)/$* SAN=$(SAN) e2e
 
 fuzz: | have-clang ## fuzz every parser for FUZZ_SECONDS (20) each, under ASan+UBSan
 	@$(MAKE) -s -j2 BUILD=$(BUILD)/fuzz CC=clang SAN=address,undefined,fuzzer-no-link $(FUZZERS:%=$(BUILD)/fuzz/%)

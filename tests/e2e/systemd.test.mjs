@@ -159,7 +159,9 @@ service("systemd_watchdog_is_not_fed_while_a_thread_is_stuck", {
   await one.said(/notify WATCHDOG=1/);
   await raw.write(frame(OP.TEXT, "x"));
   const fed = () => one.notified.filter((line) => line === "WATCHDOG=1").length, before = fed();
-  assert.match((await raw.frame()).payload.toString(), /internal/);
+  let answer = await raw.frame();
+  while (answer.op === OP.PING) answer = await raw.frame(); /* on a busy machine 2 seconds of a thread are many */
+  assert.match(answer.payload.toString(), /internal/);
   assert.ok(fed() - before <= 3, `fed ${fed() - before} times in 2 seconds, which are 40 ticks`);
   await one.said(new RegExp(`(notify WATCHDOG=1\\n[^]*){${before + 5}}`)); /* it goes on */
 });
