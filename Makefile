@@ -164,31 +164,38 @@ $(BUILD)/examples/%: examples/%.c $(BUILD)/libcharlua.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(BUILD)/libcharlua.a $(LIBS)
 
-TORTURE      := $(BUILD)/torture/torture $(BUILD)/torture/shim.so $(BUILD)/torture/alloc.so
-TORTURED     := $(BUILD)/charlua --listen 127.0.0.1:0 --max-connections 0 --max-per-address 0 --max-connect-rate 0 --handler-time 2000
+TORTURE      := $(BUILD)/torture/torture $(BUILD)/torture/shim.so $(BUILD)/torture/alloc.so $(BUILD)/torture/meter.so
+TORTURERS    := $(addprefix tests/torture/,torture.c client.c frame.c garbage.c server.c wire.c torture.h)
+TORTURER     := $(BUILD)/torture/torture -p $(abspath $(BUILD))/torture/meter.so
+TORTURING    := --max-connections 0 --max-per-address 0 --max-connect-rate 0 --handler-time 2000
+TORTURED     := $(BUILD)/charlua $(TORTURING)
 SHIMMED      := CHARLUA_BUILD=$(abspath $(BUILD)) CHARLUA_BIN=$(abspath tests/torture/shimmed.sh) CHARLUA_DEADLINE_MS=60000 \
                 node --test tests/e2e/order.test.mjs tests/e2e/chat.test.mjs
 SOAK_SECONDS ?= 600
 
-torture: $(BUILD)/charlua $(TORTURE) ## 10,000 clients, many of them hostile; the end-to-end tests on awkward system calls
-	@for threads in 0 3; do $(BUILD)/torture/torture -c 10000 -w 2 -m 10 $(TORTURED) --threads $$threads || exit 1; done
-	@for seed in 1 2 3 4 5; do echo "== SHIM_SEED=$$seed"; SHIM_SEED=$$seed $(SHIMMED) tests/e2e/capture.test.mjs tests/e2e/wire.test.mjs || exit 1; done
+torture: $(BUILD)/charlua $(TORTURE) ## 10,000 clients, many of them hostile, 2,000 over TLS and compressed; the end-to-end tests on awkward system calls
+	@for threads in 0 3; do $(TORTURER) -c 10000 -w 2 -m 10 $(TORTURED) --threads $$threads || exit 1; done
+	@for threads in 0 3; do $(TORTURER) -t -z -c 2000 -m 10 $(TORTURED) --threads $$threads || exit 1; done
+	@for seed in 1 2 3 4 5; do echo "== SHIM_SEED=$$seed"; \
+	  SHIM_SEED=$$seed CHARLUA_BUILD=$(abspath $(BUILD)) $(BUILD)/torture/torture -t -z -c 200 -m 5 tests/torture/shimmed.sh $(TORTURING) --threads 3 || exit 1; \
+	  SHIM_SEED=$$seed $(SHIMMED) tests/e2e/capture.test.mjs tests/e2e/wire.test.mjs || exit 1; done
 
 torture-small: $(BUILD)/charlua $(TORTURE) ## the same with 500 clients
-	@for threads in 0 3; do $(BUILD)/torture/torture -c 500 -w 2 -m 10 $(TORTURED) --threads $$threads || exit 1; done
+	@for threads in 0 3; do $(TORTURER) -c 500 -w 2 -m 10 $(TORTURED) --threads $$threads || exit 1; done
+	@for threads in 0 3; do $(TORTURER) -t -z -c 200 -w 2 -m 5 $(TORTURED) --threads $$threads || exit 1; done
 	SHIM_SEED=1 $(SHIMMED)
 	CHARLUA_BUILD=$(abspath $(BUILD)) node --test tests/torture/alloc.test.mjs
 
 soak: $(BUILD)/charlua $(TORTURE) ## 10,000 clients for SOAK_SECONDS (600), with the curve of the memory in build/soak.csv
-	$(BUILD)/torture/torture -c 10000 -s $(SOAK_SECONDS) -r 400 -o $(BUILD)/soak.csv $(TORTURED)
+	$(TORTURER) -c 10000 -s $(SOAK_SECONDS) -r 400 -o $(BUILD)/soak.csv $(TORTURED)
 
 $(BUILD)/torture/%.so: tests/torture/%.c
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -std=c11 -O2 -g $(WARNINGS) $(WERROR) -fPIC -shared -pthread -o $@ $< -ldl
 
-$(BUILD)/torture/torture: tests/torture/torture.c
+$(BUILD)/torture/torture: $(TORTURERS)
 	@mkdir -p $(@D)
-	$(CC) -D_GNU_SOURCE -std=c11 -O2 -g $(WARNINGS) $(WERROR) -o $@ $<
+	$(CC) -D_GNU_SOURCE -std=c11 -O2 -g $(WARNINGS) $(WERROR) -o $@ $(filter %.c,$^) -lssl -lcrypto -lz
 
 sanitize: ## the unit and end-to-end tests under ASan+UBSan and TSan
 	@$(MAKE) -s -j2 -Otarget sanitize-address sanitize-thread

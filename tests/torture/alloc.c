@@ -3,7 +3,8 @@
  * with the test that writes them: allocations until the first that fails (0: none will),
  * how many fail in a row from there, how many have failed, how many were asked for. Those
  * of libev and lua-cjson are spared: both libraries end the process when they get no
- * memory. */
+ * memory. With ALLOC_ONLY, a part of a library's name, all but those of that library are
+ * spared and not counted. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,10 +25,12 @@ void *__libc_calloc(size_t, size_t);
 void *__libc_realloc(void *, size_t);
 
 static struct control *control;
+static const char *only;
 
 __attribute__((constructor)) static void map_control(void)
 {
     const char *path = getenv("ALLOC_CONTROL");
+    only = getenv("ALLOC_ONLY");
     int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
     void *at =
         fd < 0 ? MAP_FAILED
@@ -41,13 +44,15 @@ __attribute__((constructor)) static void map_control(void)
 static bool is_spared(const void *caller)
 {
     Dl_info info;
-    return dladdr(caller, &info) && info.dli_fname &&
-           (strstr(info.dli_fname, "libev.so") || strstr(info.dli_fname, "cjson.so"));
+    const char *name = dladdr(caller, &info) ? info.dli_fname : NULL;
+    if (only)
+        return !name || !strstr(name, only);
+    return name && (strstr(name, "libev.so") || strstr(name, "cjson.so"));
 }
 
 static bool fails(const void *caller)
 {
-    if (!control)
+    if (!control || (only && is_spared(caller)))
         return false;
     atomic_fetch_add(&control->asked, 1);
     if (atomic_load(&control->until) <= 0 || is_spared(caller))
