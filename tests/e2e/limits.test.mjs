@@ -11,9 +11,9 @@ import { DEADLINE_MS, overThreads, runToEnd } from "./server.mjs";
 const RUN = "tests/e2e/fixtures/run.lua", ECHO = "tests/e2e/fixtures/echo.lua";
 const TOO_FAST = '{"type":"error","error":"too_fast"}', INTERNAL = '{"type":"error","error":"internal"}';
 
-/* Handlers have time on a busy machine, but where `args` say otherwise. */
+/* Handlers have time on a busy machine, and no ping comes in between, but where `args` say otherwise. */
 const limit = (name, args, play, script = RUN) =>
-  overThreads(name, { args: ["--handler-time", "5000", ...args], script }, play, { threads: [0, 3] });
+  overThreads(name, { args: ["--handler-time", "5000", "--ping-interval", "86400", ...args], script }, play, { threads: [0, 3] });
 
 /* --- helpers ---------------------------------------------------------------- */
 
