@@ -121,8 +121,8 @@ static void print_help(void)
 }
 
 /* The rules that came with this program: scripts/chat.lua of its source tree (seen from
- * build/ or build/address/), or share/charlua/chat.lua of its installation. Returns 0 with
- * the path in `out`, or -1. */
+ * build/ or build/address/), or share/charlua/chat.lua of its installation. Returns 0
+ * with the path in `out`, or -1. */
 static int find_script(char out[PATH_MAX])
 {
     static const char *const places[] = {"../scripts/chat.lua", "../../scripts/chat.lua",

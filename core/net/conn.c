@@ -429,7 +429,7 @@ static void pong(struct conn *c, struct bytes data)
     if (!f)
         conn_abort(c);
     else if (conn_send(c, f) == SEND_FULL)
-        conn_too_slow(c, false);
+        conn_too_slow(c, f, false);
     frame_unref(f);
 }
 
@@ -552,12 +552,12 @@ void conn_close(struct conn *c, uint16_t code, struct bytes reason)
     queue_moved(c, frame_new_close(code, reason));
 }
 
-void conn_too_slow(struct conn *c, bool drop)
+void conn_too_slow(struct conn *c, const struct frame *lost, bool drop)
 {
     if (c->state != CONN_OPEN)
         return;
     reached(c, (enum limit)c->full);
-    stats_add(&c->env->stats->dropped, 1);
+    stats_add(&c->env->stats->dropped, lost->messages);
     if (drop)
         return;
     stats_add(&c->env->stats->slow_closed, 1);
@@ -628,6 +628,14 @@ static enum stream_wants wants(const struct conn *c)
                                  : STREAM_WANTS_NOTHING;
 }
 
+/* The socket has taken `n` bytes. */
+static void took(struct conn *c, size_t n)
+{
+    outq_advance(&c->out, n);
+    c->greeted = c->upgraded;
+    count_queued(c);
+}
+
 /* Writes until the queue is empty (true) or the socket is full or gone (false). */
 static bool write_out(struct conn *c)
 {
@@ -639,11 +647,34 @@ static bool write_out(struct conn *c)
             conn_abort(c);
         if (n < 0)
             return false;
-        outq_advance(&c->out, (size_t)n);
-        c->greeted = c->upgraded;
-        count_queued(c);
+        took(c, (size_t)n);
     }
     return true;
+}
+
+struct bytes conn_piece(const struct conn *c)
+{
+    bool plain = c->stream->fd >= 0 && !c->stream->secure;
+    return c->state != CONN_DEAD && plain ? outq_piece(&c->out) : (struct bytes){0};
+}
+
+void conn_wrote(struct conn *c, ssize_t n)
+{
+    if (n < 0) {
+        if (n != STREAM_AGAIN)
+            conn_abort(c);
+        return;
+    }
+    took(c, (size_t)n);
+    if (c->out.count)
+        return; /* the socket is full */
+    flushed(c);
+    conn_flush(c);
+}
+
+bool conn_takes_deflated(const struct conn *c)
+{
+    return c->deflate_bits == 15;
 }
 
 void conn_flush(struct conn *c)
@@ -728,7 +759,7 @@ void conn_timeout(struct conn *c)
         break;
     case CONN_WAIT_PING:
         if (conn_send(c, c->env->ping) == SEND_FULL)
-            conn_too_slow(c, false);
+            conn_too_slow(c, c->env->ping, false);
         if (c->state == CONN_OPEN) {
             c->unanswered = true;
             wait_for(c, CONN_WAIT_PONG);
