@@ -37,12 +37,14 @@ void outq_deinit(struct outq *q)
 
 int outq_push(struct outq *q, struct frame *f)
 {
+    if (frame_bytes(f).len > UINT32_MAX - q->bytes)
+        return -1;
     bool alone = q->count == 0 && q->cap == 0;
     if (!alone && q->count >= q->cap && grow(q) < 0)
         return -1;
     *(alone ? &q->one : &q->ring[(q->head + q->count) & (q->cap - 1)]) = frame_ref(f);
     q->count++;
-    q->bytes += frame_bytes(f).len;
+    q->bytes += (uint32_t)frame_bytes(f).len;
     return 0;
 }
 
@@ -63,10 +65,10 @@ struct bytes outq_piece(const struct outq *q)
 
 void outq_advance(struct outq *q, size_t n)
 {
-    q->bytes -= n;
-    q->sent += n;
+    q->bytes -= (uint32_t)n;
+    q->sent += (uint32_t)n;
     while (q->count && q->sent >= frame_bytes(at(q, 0)).len) {
-        q->sent -= frame_bytes(at(q, 0)).len;
+        q->sent -= (uint32_t)frame_bytes(at(q, 0)).len;
         frame_unref(at(q, 0));
         q->head = q->cap ? (q->head + 1) & (q->cap - 1) : 0;
         q->count--;
@@ -80,7 +82,7 @@ void outq_drop_unsent(struct outq *q, uint32_t keep)
     keep = q->sent > 0 && keep == 0 ? 1 : keep;
     while (q->count > keep) {
         struct frame *last = at(q, --q->count);
-        q->bytes -= frame_bytes(last).len;
+        q->bytes -= (uint32_t)frame_bytes(last).len;
         frame_unref(last);
     }
     if (q->count == 0)

@@ -42,6 +42,7 @@ struct peer {
     struct list dirty; /* in the list of those to settle at the turn's end */
     double deadline;
     struct conn *conn;
+    struct stream tcp; /* of a connection that is not encrypted */
     struct shard *shard;
     uint64_t id;
     bool opened;   /* MAIL_OPEN was posted */
@@ -184,9 +185,12 @@ static void accept_peer(struct shard *s, const struct mail *m)
 {
     struct peer *p = calloc(1, sizeof *p);
     struct stream *stream = NULL;
-    if (p)
-        stream = m->accept.tls ? stream_tls_new(s->setup.tls, m->accept.fd)
-                               : stream_tcp_new(m->accept.fd);
+    if (p && m->accept.tls) {
+        stream = stream_tls_new(s->setup.tls, m->accept.fd);
+    } else if (p) {
+        stream = &p->tcp;
+        stream_tcp_init(stream, m->accept.fd);
+    }
     if (!stream)
         goto fail;
     p->conn = conn_new(&s->env, p, stream, &m->accept.addr);
