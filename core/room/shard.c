@@ -424,20 +424,34 @@ static void broadcast(struct shard *s, const struct mail *m)
     broadcast_at_once(s, t, m);
 }
 
-static void join(struct shard *s, const struct mail *m)
+/* It hears what its room is told from now on. */
+static void join(struct peer *p, uint64_t room)
 {
-    struct peer *p = find(s, m->id);
-    struct topic *t = topic_find(&s->topics, m->room);
-    if (!p || p->told)
-        return;
+    struct shard *s = p->shard;
+    struct topic *t = topic_find(&s->topics, room);
     if (t)
-        close_bundle(s, t);              /* it hears what comes from now on */
-    close_bundles_of(s, id_slot(m->id)); /* its rooms share a member then */
-    if (topic_add(&s->topics, m->room, id_slot(m->id)) == 0)
+        close_bundle(s, t);
+    if (p->told || topic_add(&s->topics, room, id_slot(p->id)) == 0)
         return;
     /* It would miss what its room is told: better that it comes back. */
     conn_close(p->conn, WS_CLOSE_INTERNAL, bytes_of("out of memory"));
     touch(p);
+}
+
+/* Mail that is about one peer: what its rooms were sent before comes first. */
+static void carry_to_peer(struct peer *p, const struct mail *m)
+{
+    close_bundles_of(p->shard, id_slot(p->id));
+    if (m->kind == MAIL_SEND) {
+        deliver(p, m->frame);
+    } else if (m->kind == MAIL_JOIN) {
+        join(p, m->room);
+    } else if (m->kind == MAIL_LEAVE) {
+        topic_remove(&p->shard->topics, m->room, id_slot(p->id));
+    } else {
+        conn_close(p->conn, m->code, mail_bytes(m));
+        touch(p);
+    }
 }
 
 /* Ends every WebSocket connection, politely or at once. */
@@ -461,31 +475,17 @@ static void carry_out(struct shard *s, const struct mail *m)
     struct peer *p = find(s, m->id);
     switch (m->kind) {
     case MAIL_SEND:
-        if (p) {
-            close_bundles_of(s, id_slot(m->id));
-            deliver(p, m->frame);
-        }
-        frame_unref(m->frame);
+    case MAIL_JOIN:
+    case MAIL_LEAVE:
+    case MAIL_CLOSE:
+        if (p)
+            carry_to_peer(p, m);
+        if (m->kind == MAIL_SEND)
+            frame_unref(m->frame);
         break;
     case MAIL_BROADCAST:
         broadcast(s, m);
         frame_unref(m->frame);
-        break;
-    case MAIL_JOIN:
-        join(s, m);
-        break;
-    case MAIL_LEAVE:
-        if (p)
-            close_bundles_of(s, id_slot(m->id));
-        if (p)
-            topic_remove(&s->topics, m->room, id_slot(m->id));
-        break;
-    case MAIL_CLOSE:
-        if (p) {
-            close_bundles_of(s, id_slot(m->id));
-            conn_close(p->conn, m->code, mail_bytes(m));
-            touch(p);
-        }
         break;
     case MAIL_ADMIT:
         if (p)
