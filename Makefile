@@ -11,6 +11,7 @@ TEST_PACKAGES := libcmocka-dev chromium lua-check clang clang-format curl openss
 # Is there a node, and is it new enough?
 NODE18 := node -e 'process.exit(+(parseInt(process.versions.node) < 18))' 2>/dev/null
 LINT_PACKAGES := clang-tidy cppcheck valgrind
+BENCH_PACKAGES := nginx libnginx-mod-nchan valgrind
 
 PKGS     := lua5.4 lua5.4-cjson libssl libcrypto zlib
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wswitch-enum -Wmissing-prototypes
@@ -46,7 +47,7 @@ SO       := libcharlua.so.$(SOVERSION)
 FUZZERS  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 20
 
-.PHONY: all help deps deps-test run test check lint valgrind unit e2e conformance examples torture torture-small soak sanitize fuzz install uninstall clean format
+.PHONY: all help deps deps-test run test check lint valgrind unit e2e conformance examples torture torture-small soak bench bench-quick sanitize fuzz install uninstall clean format
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/charlua $(BUILD)/libcharlua.a $(BUILD)/libcharlua.so ## build the program and the libraries
@@ -187,6 +188,25 @@ $(BUILD)/torture/%.so: tests/torture/%.c
 $(BUILD)/torture/torture: tests/torture/torture.c
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -std=c11 -O2 -g $(WARNINGS) $(WERROR) -o $@ $<
+
+BENCH := $(BUILD)/bench/load $(BUILD)/bench/bare
+
+.PHONY: deps-bench
+deps-bench: deps-test ## install what the benchmark compares with
+	$(call install,$(BENCH_PACKAGES))
+
+bench: deps-bench ## what everything costs, beside nginx with nchan, node with ws, and bare sockets; half an hour
+	@$(MAKE) -s -j2 $(BUILD)/charlua $(BENCH)
+	CHARLUA_BUILD=$(abspath $(BUILD)) node tests/bench/run.mjs $(ARGS)
+
+bench-quick: $(BUILD)/charlua $(BENCH) | have-modules ## the same in a minute: one round of what is said
+	CHARLUA_BUILD=$(abspath $(BUILD)) node tests/bench/run.mjs --quick $(ARGS)
+
+$(BUILD)/bench/load: $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/bench/bare.c,$(wildcard tests/bench/*.c)))
+	$(CC) $(CFLAGS) -o $@ $^ -lssl -lcrypto -lz
+
+$(BUILD)/bench/bare: $(BUILD)/tests/bench/bare.o
+	$(CC) $(CFLAGS) -o $@ $^
 
 sanitize: ## the unit and end-to-end tests under ASan+UBSan and TSan
 	@$(MAKE) -s -j2 BUILD=$(BUILD)/asan SAN=address,undefined $(BUILD)/asan/charlua examples
