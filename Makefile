@@ -47,7 +47,7 @@ SO       := libcharlua.so.$(SOVERSION)
 FUZZERS  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 20
 
-.PHONY: all help deps deps-test run test check lint valgrind unit e2e conformance examples torture torture-small soak bench bench-quick sanitize fuzz install uninstall clean format
+.PHONY: all help deps deps-test run test check lint valgrind unit e2e conformance examples torture torture-small soak bench bench-quick bench-instructions bench-baseline sanitize fuzz install uninstall clean format
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/charlua $(BUILD)/libcharlua.a $(BUILD)/libcharlua.so ## build the program and the libraries
@@ -202,6 +202,14 @@ bench: deps-bench ## what everything costs, beside nginx with nchan, node with w
 bench-quick: $(BUILD)/charlua $(BENCH) | have-modules ## the same in a minute: one round of what is said
 	CHARLUA_BUILD=$(abspath $(BUILD)) node tests/bench/run.mjs --quick $(ARGS)
 
+bench-instructions: deps-bench ## count instructions a message and delivery; more than 5 % above the baseline fail
+	@$(MAKE) -s -j2 $(BUILD)/charlua $(BENCH)
+	CHARLUA_BUILD=$(abspath $(BUILD)) node tests/bench/instructions.mjs
+
+bench-baseline: deps-bench ## write tests/bench/baseline.json anew
+	@$(MAKE) -s -j2 $(BUILD)/charlua $(BENCH)
+	CHARLUA_BUILD=$(abspath $(BUILD)) node tests/bench/instructions.mjs --update
+
 $(BUILD)/bench/load: $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/bench/bare.c,$(wildcard tests/bench/*.c)))
 	$(CC) $(CFLAGS) -o $@ $^ -lssl -lcrypto -lz
 
@@ -250,7 +258,7 @@ uninstall: ## remove what install put there
 	rm -rf $(DESTDIR)$(PREFIX)/share/charlua
 
 format: | have-clang ## format the C sources
-	clang-format -i core/*.[ch] core/*/*.[ch] tests/unit/*.[ch] $(wildcard examples/*.c)
+	clang-format -i core/*.[ch] core/*/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch] $(wildcard examples/*.c)
 
 clean: ## remove what was built
 	rm -rf $(BUILD)

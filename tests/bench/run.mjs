@@ -52,6 +52,7 @@ const data = given.from ? JSON.parse(readFileSync(given.from, "utf8")) : {
 const say = (text) => process.stderr.write(`${((Date.now() - began) / 1000).toFixed(0).padStart(5)} s  ${text}\n`);
 const began = Date.now();
 const run = promisify(execFile);
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1)); // the servers end with us
 
 /* Runs `load` or `bare` and keeps what it says, a line of JSON each, with `about` in it. */
 async function measure(program, args, about) {

@@ -65,6 +65,8 @@ uint64_t usage_cpu_ns(const pid_t *pids, int count)
     uint64_t sum = 0;
     for (int i = 0; i < count; i++)
         sum += process_cpu_ns(pids[i]);
+    if (sum == 0)
+        stop("this kernel has no /proc/PID/task/*/schedstat");
     return sum;
 }
 
