@@ -1,5 +1,6 @@
 --- member.lua: rules for what is measured without anybody being told: 10,000 who log in would tell each other
--- 50 million times. "login" joins a room and answers its client alone, "join" joins more rooms, "say" is that of scripts/chat.lua.
+-- 50 million times. "login" joins a room and answers its client alone, "join" joins more rooms, "say" is that of
+-- scripts/chat.lua without its checks.
 local chat = require "charlua"
 
 local app = { api = 1, on = {} }
