@@ -215,9 +215,11 @@ bench-baseline: deps-bench ## write tests/bench/baseline.json anew
 	CHARLUA_BUILD=$(abspath $(BUILD)) node tests/bench/instructions.mjs --update
 
 $(BUILD)/bench/load: $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/bench/bare.c,$(wildcard tests/bench/*.c)))
+	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -o $@ $^ -lssl -lcrypto -lz
 
 $(BUILD)/bench/bare: $(BUILD)/tests/bench/bare.o
+	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -o $@ $^
 
 sanitize: ## the unit and end-to-end tests under ASan+UBSan and TSan
