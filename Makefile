@@ -5,14 +5,17 @@ BUILD  ?= build
 PREFIX ?= /usr/local
 CC     ?= cc
 
-LIB_PACKAGES  := gcc pkg-config liblua5.4-dev libev-dev libssl-dev lua-cjson-dev zlib1g-dev
+LIB_PACKAGES  := gcc pkg-config liblua5.4-dev libev-dev libssl-dev lua-cjson-dev zlib1g-dev liburing-dev
 TEST_PACKAGES := libcmocka-dev chromium lua-check clang clang-format curl openssl
 
 # Is there a node, and is it new enough?
 NODE18 := node -e 'process.exit(+(parseInt(process.versions.node) < 18))' 2>/dev/null
 LINT_PACKAGES := clang-tidy cppcheck valgrind
+BENCH_PACKAGES := nginx libnginx-mod-nchan valgrind
 
-PKGS     := lua5.4 lua5.4-cjson libssl libcrypto zlib
+# With liburing there, a turn's sends are one system call; without it each is one of its own.
+URING    := $(shell pkg-config --exists liburing 2>/dev/null && echo liburing)
+PKGS     := lua5.4 lua5.4-cjson libssl libcrypto zlib $(URING)
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wswitch-enum -Wmissing-prototypes
 HARDEN   := -fstack-protector-strong -fPIE
 LINKHARD := -Wl,-z,relro,-z,now
@@ -27,7 +30,7 @@ endif
 ifdef CI
 WERROR := -Werror
 endif
-CPPFLAGS += -Icore -D_GNU_SOURCE $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+CPPFLAGS += -Icore -D_GNU_SOURCE $(URING:%=-DCHARLUA_URING) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 CFLAGS   += -std=c11 $(OPT) $(WARNINGS) $(WERROR) $(HARDEN) -fvisibility=hidden -pthread -MMD -MP
 LIBS     := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lev -lm
 
@@ -36,7 +39,7 @@ OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
 PIC      := $(SOURCES:%.c=$(BUILD)/pic/%.o)
 # The part that links without libev, Lua and libssl, which the unit tests prove by doing so.
 BARE     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard core/base/*.c core/wire/*.c) \
-              core/room/topic.c core/room/roster.c core/script/timers.c \
+              core/room/topic.c core/room/bundle.c core/room/roster.c core/script/timers.c \
               core/net/outq.c core/net/conn.c core/net/page.c core/net/listen.c)
 UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 UNITHELP := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
@@ -47,7 +50,7 @@ FUZZERS  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 20
 FUZZ_JOBS    ?= 2
 
-.PHONY: all help deps deps-test run test check lint valgrind unit e2e conformance examples torture torture-small soak sanitize fuzz install uninstall clean format
+.PHONY: all help deps deps-test run test check lint valgrind unit e2e conformance examples torture torture-small soak bench bench-quick bench-instructions bench-baseline sanitize fuzz install uninstall clean format
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/charlua $(BUILD)/libcharlua.a $(BUILD)/libcharlua.so ## build the program and the libraries
@@ -197,6 +200,35 @@ $(BUILD)/torture/torture: $(TORTURERS)
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -std=c11 -O2 -g $(WARNINGS) $(WERROR) -o $@ $(filter %.c,$^) -lssl -lcrypto -lz
 
+BENCH := $(BUILD)/bench/load $(BUILD)/bench/bare
+
+.PHONY: deps-bench
+deps-bench: deps-test ## install what the benchmark compares with
+	$(call install,$(BENCH_PACKAGES))
+
+bench: deps-bench ## what everything costs, beside nginx with nchan, node with ws, and bare sockets; half an hour
+	@$(MAKE) -s -j2 $(BUILD)/charlua $(BENCH)
+	CHARLUA_BUILD=$(abspath $(BUILD)) node tests/bench/run.mjs $(ARGS)
+
+bench-quick: $(BUILD)/charlua $(BENCH) | have-modules ## the same in a minute: one round of what is said
+	CHARLUA_BUILD=$(abspath $(BUILD)) node tests/bench/run.mjs --quick $(ARGS)
+
+bench-instructions: deps-bench ## count instructions a message and delivery; more than 5 % above the baseline fail
+	@$(MAKE) -s -j2 $(BUILD)/charlua $(BENCH)
+	CHARLUA_BUILD=$(abspath $(BUILD)) node tests/bench/instructions.mjs
+
+bench-baseline: deps-bench ## write tests/bench/baseline.json anew
+	@$(MAKE) -s -j2 $(BUILD)/charlua $(BENCH)
+	CHARLUA_BUILD=$(abspath $(BUILD)) node tests/bench/instructions.mjs --update
+
+$(BUILD)/bench/load: $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/bench/bare.c,$(wildcard tests/bench/*.c)))
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -o $@ $^ -lssl -lcrypto -lz
+
+$(BUILD)/bench/bare: $(BUILD)/tests/bench/bare.o
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -o $@ $^
+
 sanitize: ## the unit and end-to-end tests under ASan+UBSan and TSan
 	@$(MAKE) -s -j2 -Otarget sanitize-address sanitize-thread
 
@@ -246,7 +278,7 @@ uninstall: ## remove what install put there
 	rm -rf $(DESTDIR)$(PREFIX)/share/charlua
 
 format: | have-clang ## format the C sources
-	clang-format -i core/*.[ch] core/*/*.[ch] tests/unit/*.[ch] $(wildcard examples/*.c)
+	clang-format -i core/*.[ch] core/*/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch] $(wildcard examples/*.c)
 
 clean: ## remove what was built
 	rm -rf $(BUILD)

@@ -7,9 +7,15 @@ local app = { api = 1, on = {} }
 local NAME_MAX, CONTENT_MAX = 64, 4096 -- characters
 local DEFAULT_ROOM = "lobby"
 
+local stamped_at, stamp -- the last timestamp, for as long as it is that second
+
 --- The time as clients expect it: "2014-08-12 17:50:30", local.
 local function timestamp()
-  return os.date("%Y-%m-%d %H:%M:%S", math.floor(chat.now()))
+  local now = math.floor(chat.now())
+  if now ~= stamped_at then
+    stamped_at, stamp = now, os.date("%Y-%m-%d %H:%M:%S", now)
+  end
+  return stamp
 end
 
 --- Tells `client` what was wrong with its message.
@@ -41,7 +47,8 @@ local function clean_content(content)
   if type(content) ~= "string" or #content > CONTENT_MAX * 4 then return nil end
   local length = utf8.len(content)
   if not length or length < 1 or length > CONTENT_MAX then return nil end
-  return (chat.escape_html(content):gsub("\r?\n", "<br />%0"))
+  content = chat.escape_html(content)
+  return content:find("\n", 1, true) and content:gsub("\r?\n", "<br />%0") or content
 end
 
 --- Sends `client`, whose name is `name`, everybody who is in `room`, in order of joining.

@@ -46,7 +46,7 @@ without_comments() {
 }
 
 check_format() {
-  local files=(core/*.[ch] core/*/*.[ch] tests/unit/*.[ch] examples/*.[ch])
+  local files=(core/*.[ch] core/*/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch] examples/*.[ch])
   clang-format --dry-run -Werror "${files[@]}" 2>&1 |
     sed -n 's/^\([^:]*:[0-9]*\):[0-9]*: error:.*/\1: not formatted: make format/p' | sort -u -t: -k1,1
 }
@@ -54,6 +54,7 @@ check_format() {
 check_lua() {
   local places=(scripts examples)
   [[ ! -d tests/e2e/fixtures ]] || places+=(tests/e2e/fixtures)
+  [[ ! -d tests/bench ]] || places+=(tests/bench)
   luacheck --formatter plain "${places[@]}" || true
 }
 

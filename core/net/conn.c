@@ -40,11 +40,14 @@ struct conn {
     void *owner;
     struct stream *stream;
     struct outq out;
-    size_t counted;  /* bytes of `out` in env->queued */
-    struct buf in;   /* the part of a head that has come; what was pipelined behind it */
-    size_t searched; /* bytes of `in` known not to hold the head's end */
-    struct session session;
-    struct buf reason; /* of the first Close frame */
+    uint32_t counted;  /* bytes of `out` in env->queued */
+    uint32_t searched; /* bytes of `in` known not to hold the head's end */
+    union {
+        struct buf in;     /* before the upgrade: the part of a head that has come, and
+                              what was pipelined behind it */
+        struct buf reason; /* after it: of the first Close frame */
+    };
+    struct session *session; /* NULL: no frame or message has come in part */
     struct addr addr;
     uint16_t code;  /* of the first Close frame; 0: none yet */
     uint8_t state;  /* enum conn_state */
@@ -95,18 +98,19 @@ struct conn *conn_new(struct conn_env *env, void *owner, struct stream *stream,
 /* Keeps the sum over all peers true after a change of the queue. */
 static void count_queued(struct conn *c)
 {
-    c->env->queued += c->out.bytes - c->counted;
+    c->env->queued += c->out.bytes;
+    c->env->queued -= c->counted;
     c->counted = c->out.bytes;
 }
 
 void conn_free(struct conn *c)
 {
     c->env->queued -= c->counted;
-    if (c->upgraded)
-        session_deinit(&c->session);
+    if (c->session)
+        session_deinit(c->session);
+    free(c->session);
     outq_deinit(&c->out);
     buf_deinit(&c->in);
-    buf_deinit(&c->reason);
     c->stream->ops->free(c->stream);
     free(c);
 }
@@ -251,7 +255,6 @@ static void upgrade(struct conn *c, const struct http_head *head, struct bytes h
         refuse(c, 503, "out of memory, try again later", "Retry-After: 5\r\n");
         return;
     }
-    session_init(&c->session, c->deflate_bits > 0);
     c->upgraded = true;
     c->state = CONN_OPEN;
     wait_for(c, CONN_WAIT_PING);
@@ -371,7 +374,7 @@ static void try_request(struct conn *c)
     }
     size_t end = http_head_end(buf_bytes(&c->in), c->searched);
     if (!end) {
-        c->searched = c->in.len;
+        c->searched = (uint32_t)c->in.len;
         if (c->in.len > c->env->http.head)
             refuse_large_head(c, LIMIT_HEAD);
         return;
@@ -429,7 +432,7 @@ static void pong(struct conn *c, struct bytes data)
     if (!f)
         conn_abort(c);
     else if (conn_send(c, f) == SEND_FULL)
-        conn_too_slow(c, false);
+        conn_too_slow(c, f, false);
     frame_unref(f);
 }
 
@@ -489,14 +492,43 @@ static void take_message(struct conn *c, struct session_out *out)
         fail(c, WS_CLOSE_INTERNAL, "out of memory");
 }
 
+/* Keeps `s`, the conn's own or a fresh one, for the bytes that are still to come; nothing
+ * if none are. */
+static void keep_session(struct conn *c, struct session *s)
+{
+    bool idle = session_is_idle(s);
+    if (s == c->session) {
+        if (idle) {
+            session_deinit(s);
+            free(s);
+            c->session = NULL;
+        }
+        return;
+    }
+    c->session = idle ? NULL : malloc(sizeof *s);
+    if (c->session) {
+        *c->session = *s;
+    } else {
+        session_deinit(s);
+        if (!idle)
+            fail(c, WS_CLOSE_INTERNAL, "out of memory");
+    }
+}
+
 /* Handles what came on an upgraded connection; `at` is unmasked in place. */
 static void decode(struct conn *c, uint8_t *at, size_t len)
 {
     struct session_in in = {at, len};
     struct session_out out;
+    struct session fresh, *s = c->session;
+    if (!s) {
+        session_init(&fresh, c->deflate_bits > 0);
+        s = &fresh;
+    }
     while (c->state == CONN_OPEN || c->state == CONN_CLOSING) {
-        switch (session_next(&c->session, &c->env->session, &in, &out)) {
+        switch (session_next(s, &c->env->session, &in, &out)) {
         case SESSION_MORE:
+            keep_session(c, s);
             return;
         case SESSION_MESSAGE:
             if (c->state == CONN_OPEN) /* after our Close we only wait for the peer's */
@@ -519,6 +551,7 @@ static void decode(struct conn *c, uint8_t *at, size_t len)
             break;
         }
     }
+    session_deinit(s); /* the end: what is still to come is swallowed */
 }
 
 enum send_result conn_send(struct conn *c, struct frame *f)
@@ -552,12 +585,12 @@ void conn_close(struct conn *c, uint16_t code, struct bytes reason)
     queue_moved(c, frame_new_close(code, reason));
 }
 
-void conn_too_slow(struct conn *c, bool drop)
+void conn_too_slow(struct conn *c, const struct frame *lost, bool drop)
 {
     if (c->state != CONN_OPEN)
         return;
     reached(c, (enum limit)c->full);
-    stats_add(&c->env->stats->dropped, 1);
+    stats_add(&c->env->stats->dropped, lost->messages);
     if (drop)
         return;
     stats_add(&c->env->stats->slow_closed, 1);
@@ -628,6 +661,14 @@ static enum stream_wants wants(const struct conn *c)
                                  : STREAM_WANTS_NOTHING;
 }
 
+/* The socket has taken `n` bytes. */
+static void took(struct conn *c, size_t n)
+{
+    outq_advance(&c->out, n);
+    c->greeted = c->upgraded;
+    count_queued(c);
+}
+
 /* Writes until the queue is empty (true) or the socket is full or gone (false). */
 static bool write_out(struct conn *c)
 {
@@ -639,11 +680,34 @@ static bool write_out(struct conn *c)
             conn_abort(c);
         if (n < 0)
             return false;
-        outq_advance(&c->out, (size_t)n);
-        c->greeted = c->upgraded;
-        count_queued(c);
+        took(c, (size_t)n);
     }
     return true;
+}
+
+struct bytes conn_piece(const struct conn *c)
+{
+    bool plain = c->stream->fd >= 0 && !c->stream->secure;
+    return c->state != CONN_DEAD && plain ? outq_piece(&c->out) : (struct bytes){0};
+}
+
+void conn_wrote(struct conn *c, ssize_t n)
+{
+    if (n < 0) {
+        if (n != STREAM_AGAIN)
+            conn_abort(c);
+        return;
+    }
+    took(c, (size_t)n);
+    if (c->out.count)
+        return; /* the socket is full */
+    flushed(c);
+    conn_flush(c);
+}
+
+bool conn_takes_deflated(const struct conn *c)
+{
+    return c->deflate_bits == 15;
 }
 
 void conn_flush(struct conn *c)
@@ -728,7 +792,7 @@ void conn_timeout(struct conn *c)
         break;
     case CONN_WAIT_PING:
         if (conn_send(c, c->env->ping) == SEND_FULL)
-            conn_too_slow(c, false);
+            conn_too_slow(c, c->env->ping, false);
         if (c->state == CONN_OPEN) {
             c->unanswered = true;
             wait_for(c, CONN_WAIT_PONG);

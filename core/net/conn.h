@@ -67,6 +67,12 @@ bool conn_read(struct conn *c, uint8_t *scratch, size_t size);
 /* Writes what waits, as far as the socket takes it. */
 void conn_flush(struct conn *c);
 
+/* What waits to be written, if it is one piece for a plain socket; else {NULL, 0}.
+ * Whoever writes it tells conn_wrote how many bytes have left (or STREAM_AGAIN,
+ * STREAM_ERROR), with nothing in between. */
+struct bytes conn_piece(const struct conn *c);
+void conn_wrote(struct conn *c, ssize_t n);
+
 enum send_result { SEND_OK, SEND_FULL, SEND_GONE };
 
 /* Queues `f` for this peer, taking its own reference. SEND_FULL when the queue is at its
@@ -77,10 +83,13 @@ enum send_result conn_send(struct conn *c, struct frame *f);
 /* Begins the closing handshake (RFC 6455 7.1.2) after what is queued. */
 void conn_close(struct conn *c, uint16_t code, struct bytes reason);
 
-/* After a SEND_FULL: the message is lost, which is counted, and unless `drop` says that
- * this is all, the peer ends with 1013; what has not begun to leave is dropped for the
+/* After a SEND_FULL: `lost` is, which is counted, and unless `drop` says that this is
+ * all, the peer ends with 1013; what has not begun to leave is dropped for the
  * Close frame. */
-void conn_too_slow(struct conn *c, bool drop);
+void conn_too_slow(struct conn *c, const struct frame *lost, bool drop);
+
+/* Whether deflate_join's twins are for this peer. */
+bool conn_takes_deflated(const struct conn *c);
 
 /* The connection is of no more use: nothing is sent, the shard may reap it. */
 void conn_abort(struct conn *c);

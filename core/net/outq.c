@@ -1,11 +1,11 @@
-/* outq: a ring of references. */
+/* outq: a ring of references; one alone, the usual case, needs none. */
 #include "net/outq.h"
 
 #include <stdlib.h>
 
-static struct frame **at(const struct outq *q, uint32_t i)
+static struct frame *at(const struct outq *q, uint32_t i)
 {
-    return &q->ring[(q->head + i) & (q->cap - 1)];
+    return q->cap ? q->ring[(q->head + i) & (q->cap - 1)] : q->one;
 }
 
 static int grow(struct outq *q)
@@ -17,8 +17,9 @@ static int grow(struct outq *q)
     if (!ring)
         return -1;
     for (uint32_t i = 0; i < q->count; i++)
-        ring[i] = *at(q, i);
-    free(q->ring);
+        ring[i] = at(q, i);
+    if (q->cap)
+        free(q->ring);
     q->ring = ring;
     q->cap = cap;
     q->head = 0;
@@ -28,17 +29,22 @@ static int grow(struct outq *q)
 void outq_deinit(struct outq *q)
 {
     for (uint32_t i = 0; i < q->count; i++)
-        frame_unref(*at(q, i));
-    free(q->ring);
+        frame_unref(at(q, i));
+    if (q->cap)
+        free(q->ring);
     *q = (struct outq){0};
 }
 
 int outq_push(struct outq *q, struct frame *f)
 {
-    if (q->count == q->cap && grow(q) < 0)
+    if (frame_bytes(f).len > UINT32_MAX - q->bytes)
         return -1;
-    *at(q, q->count++) = frame_ref(f);
-    q->bytes += frame_bytes(f).len;
+    bool alone = q->count == 0 && q->cap == 0;
+    if (!alone && q->count >= q->cap && grow(q) < 0)
+        return -1;
+    *(alone ? &q->one : &q->ring[(q->head + q->count) & (q->cap - 1)]) = frame_ref(f);
+    q->count++;
+    q->bytes += (uint32_t)frame_bytes(f).len;
     return 0;
 }
 
@@ -46,20 +52,25 @@ int outq_iov(const struct outq *q, struct iovec *iov, int max)
 {
     int n = 0;
     for (uint32_t i = 0; i < q->count && n < max; i++) {
-        struct bytes b = bytes_skip(frame_bytes(*at(q, i)), i == 0 ? q->sent : 0);
+        struct bytes b = bytes_skip(frame_bytes(at(q, i)), i == 0 ? q->sent : 0);
         iov[n++] = (struct iovec){(void *)(uintptr_t)b.at, b.len};
     }
     return n;
 }
 
+struct bytes outq_piece(const struct outq *q)
+{
+    return q->count == 1 ? bytes_skip(frame_bytes(at(q, 0)), q->sent) : (struct bytes){0};
+}
+
 void outq_advance(struct outq *q, size_t n)
 {
-    q->bytes -= n;
-    q->sent += n;
-    while (q->count && q->sent >= frame_bytes(*at(q, 0)).len) {
-        q->sent -= frame_bytes(*at(q, 0)).len;
-        frame_unref(*at(q, 0));
-        q->head = (q->head + 1) & (q->cap - 1);
+    q->bytes -= (uint32_t)n;
+    q->sent += (uint32_t)n;
+    while (q->count && q->sent >= frame_bytes(at(q, 0)).len) {
+        q->sent -= (uint32_t)frame_bytes(at(q, 0)).len;
+        frame_unref(at(q, 0));
+        q->head = q->cap ? (q->head + 1) & (q->cap - 1) : 0;
         q->count--;
     }
     if (q->count == 0)
@@ -70,8 +81,8 @@ void outq_drop_unsent(struct outq *q, uint32_t keep)
 {
     keep = q->sent > 0 && keep == 0 ? 1 : keep;
     while (q->count > keep) {
-        struct frame *last = *at(q, --q->count);
-        q->bytes -= frame_bytes(last).len;
+        struct frame *last = at(q, --q->count);
+        q->bytes -= (uint32_t)frame_bytes(last).len;
         frame_unref(last);
     }
     if (q->count == 0)

@@ -10,16 +10,22 @@
 #include <sys/uio.h>
 
 struct outq {
-    struct frame **ring; /* cap entries, a power of two */
+    union {
+        struct frame *one;   /* cap 0: the only frame */
+        struct frame **ring; /* cap entries, a power of two */
+    };
     uint32_t cap, head, count;
-    size_t sent;  /* bytes of the first frame that have left */
-    size_t bytes; /* not yet left, all frames together */
+    uint32_t sent;  /* bytes of the first frame that have left */
+    uint32_t bytes; /* not yet left, all frames together */
 };
 
 void outq_deinit(struct outq *q);
 
-/* Appends `f`, taking its own reference. Returns 0, or -1 when memory is out (unchanged).
- */
+/* What waits, if it is one piece; else {NULL, 0}. Valid until the queue changes. */
+struct bytes outq_piece(const struct outq *q);
+
+/* Appends `f`, taking its own reference. Returns 0, or -1 when memory is out or the queue
+ * would hold 4 GiB (unchanged). */
 int outq_push(struct outq *q, struct frame *f);
 
 /* Describes up to `max` waiting pieces for writev; valid until the queue changes. Returns

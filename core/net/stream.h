@@ -39,7 +39,7 @@ struct stream_ops {
     bool (*is_pending)(const struct stream *);
     /* Says that nothing more will be written (FIN). */
     void (*shutdown)(struct stream *);
-    /* Closes and frees. */
+    /* Closes, and frees what it owns. */
     void (*free)(struct stream *);
 };
 
@@ -49,8 +49,8 @@ struct stream {
     bool secure; /* encrypted */
 };
 
-/* A stream over a connected, non-blocking socket, which it owns from now on.
- * NULL when memory is out: then the caller still owns `fd`. */
-struct stream *stream_tcp_new(int fd);
+/* A stream in the caller's memory over a connected, non-blocking socket, which it owns
+ * from now on. */
+void stream_tcp_init(struct stream *s, int fd);
 
 #endif

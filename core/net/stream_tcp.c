@@ -2,7 +2,6 @@
 #include "net/stream.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -40,7 +39,6 @@ static void tcp_shutdown(struct stream *s)
 static void tcp_free(struct stream *s)
 {
     close(s->fd);
-    free(s);
 }
 
 static const struct stream_ops tcp_ops = {
@@ -51,10 +49,7 @@ static const struct stream_ops tcp_ops = {
     .free = tcp_free,
 };
 
-struct stream *stream_tcp_new(int fd)
+void stream_tcp_init(struct stream *s, int fd)
 {
-    struct stream *s = malloc(sizeof *s);
-    if (s)
-        *s = (struct stream){.ops = &tcp_ops, .fd = fd};
-    return s;
+    *s = (struct stream){.ops = &tcp_ops, .fd = fd};
 }

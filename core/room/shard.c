@@ -6,6 +6,7 @@
 #include "base/id.h"
 #include "base/list.h"
 #include "net/gate.h"
+#include "net/ring.h"
 #include "net/tls.h"
 #include "room/topic.h"
 #include "wire/close.h"
@@ -13,6 +14,7 @@
 
 #include <assert.h>
 #include <ev.h>
+#include <math.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,9 +25,16 @@ enum {
     SUBJECT_MAX = 1024,          /* of a client's certificate */
     READS_A_TURN = 16, /* of one peer, while its stream says that more is inside */
     NO_SLOT = ID_SLOTS_MAX,
+    WORTH_TIMING = 32,             /* peers written to in one turn */
+    BUNDLED_MAX = 4 * 1024 * 1024, /* bytes of messages in open bundles */
 };
 
 static const double RETRY_SECONDS = 0.1;
+
+/* A room is left alone for PAUSE_FACTOR times what writing to it takes, so that under
+ * load more messages share a write; not longer than PAUSE_MAX, and small rooms not at
+ * all. */
+static const double PAUSE_FACTOR = 2, PAUSE_MAX = 0.005, PAUSE_MIN = 0.0003;
 
 struct peer {
     ev_io io;
@@ -33,6 +42,7 @@ struct peer {
     struct list dirty; /* in the list of those to settle at the turn's end */
     double deadline;
     struct conn *conn;
+    struct stream tcp; /* of a connection that is not encrypted */
     struct shard *shard;
     uint64_t id;
     bool opened;   /* MAIL_OPEN was posted */
@@ -57,6 +67,14 @@ struct shard {
     uint32_t slot_count, first_free, last_free;
     struct list waits[CONN_WAIT_KINDS];
     struct list dirty;
+    uint64_t shared_room; /* of those with shared members, the last that got a message */
+    double write_seconds; /* what settling one peer takes, a moving average */
+    struct ring *ring;    /* NULL: every peer is written to by itself */
+    struct {
+        struct peer *peer;
+        ssize_t result;
+    } writing[RING_SENDS_MAX]; /* peers whose send is in the ring */
+    uint32_t writing_count;
     ev_timer tick;
     uint32_t open; /* peers that opened and whose end was not told yet */
     bool held;     /* the host's inbox is full: sockets are not read */
@@ -167,9 +185,12 @@ static void accept_peer(struct shard *s, const struct mail *m)
 {
     struct peer *p = calloc(1, sizeof *p);
     struct stream *stream = NULL;
-    if (p)
-        stream = m->accept.tls ? stream_tls_new(s->setup.tls, m->accept.fd)
-                               : stream_tcp_new(m->accept.fd);
+    if (p && m->accept.tls) {
+        stream = stream_tls_new(s->setup.tls, m->accept.fd);
+    } else if (p) {
+        stream = &p->tcp;
+        stream_tcp_init(stream, m->accept.fd);
+    }
     if (!stream)
         goto fail;
     p->conn = conn_new(&s->env, p, stream, &m->accept.addr);
@@ -293,46 +314,151 @@ static void deliver(struct peer *p, struct frame *f)
     }
     switch (result) {
     case SEND_OK:
-        stats_add(&s->setup.stats->messages_out, 1);
+        stats_add(&s->setup.stats->messages_out, f->messages);
         break;
     case SEND_GONE:
         break;
     case SEND_FULL:
-        conn_too_slow(p->conn, s->setup.drop_when_slow);
+        conn_too_slow(p->conn, f, s->setup.drop_when_slow);
         break;
     }
     touch(p);
 }
 
-static void broadcast(struct shard *s, const struct mail *m)
+/* Hands what `t` holds to its members' queues. */
+static void close_bundle(struct shard *s, struct topic *t)
 {
-    uint32_t slot;
-    if (m->room == 0) {
-        for (uint32_t i = 0; i < s->slot_count; i++)
-            if (s->slots[i].peer && s->slots[i].peer->admitted &&
-                s->slots[i].peer->id != m->id)
-                deliver(s->slots[i].peer, m->frame);
+    struct bundle *b = &t->bundle;
+    size_t count = bundle_count(b);
+    bool has_twin = count == 1; /* a single one has it by itself */
+    if (count == 0)
         return;
+    struct frame *one =
+        count == 1 ? frame_ref(bundle_parts(b)[0]) : frame_join(bundle_parts(b), count);
+    for (uint32_t i = 0; i < t->count; i++) {
+        struct peer *p = s->slots[topic_member(t, i)].peer;
+        for (size_t n = 0; !one && n < count; n++) /* memory is out */
+            deliver(p, bundle_parts(b)[n]);
+        if (!one)
+            continue;
+        if (!has_twin && conn_takes_deflated(p->conn)) {
+            (void)deflate_join(s->env.deflate, bundle_parts(b), count, one);
+            has_twin = true;
+        }
+        deliver(p, one);
     }
-    for (uint32_t i = 0; topic_member(&s->topics, m->room, i, &slot); i++)
-        if (s->slots[slot].peer->id != m->id)
-            deliver(s->slots[slot].peer, m->frame);
+    frame_unref(one);
+    bundle_clear(b, &s->topics.bundles);
+    double pause = PAUSE_FACTOR * s->write_seconds * t->count;
+    b->not_before = pause < PAUSE_MIN ? 0
+                                      : clock_now() + s->write_seconds * t->count +
+                                            (pause < PAUSE_MAX ? pause : PAUSE_MAX);
 }
 
-static void join(struct shard *s, const struct mail *m)
+static struct topic *topic_of_bundle(struct list *open)
 {
-    struct peer *p = find(s, m->id);
-    if (!p || p->told || topic_add(&s->topics, m->room, id_slot(m->id)) == 0)
+    return LIST_ENTRY(LIST_ENTRY(open, struct bundle, open), struct topic, bundle);
+}
+
+/* Closes the bundles that are due by `now`. */
+static void close_bundles(struct shard *s, double now)
+{
+    struct list *all = &s->topics.bundles.open;
+    for (struct list *l = all->next, *next; l != all; l = next) {
+        next = l->next;
+        if (topic_of_bundle(l)->bundle.not_before <= now)
+            close_bundle(s, topic_of_bundle(l));
+    }
+}
+
+/* Before a message to `t`: of the rooms that share members one at a time has an open
+ * bundle, so that its members hear them in order. */
+static void close_shared_bundle(struct shard *s, const struct topic *t)
+{
+    if (!t->shared)
+        return;
+    struct topic *other =
+        s->shared_room == t->room ? NULL : topic_find(&s->topics, s->shared_room);
+    if (other)
+        close_bundle(s, other);
+    s->shared_room = t->room;
+}
+
+/* Before anything else is queued for the peer of `slot`: what its rooms were sent before
+ * it comes first. */
+static void close_bundles_of(struct shard *s, uint32_t slot)
+{
+    struct topic *t;
+    for (uint32_t i = 0; (t = topic_of_slot(&s->topics, slot, i)); i++)
+        close_bundle(s, t);
+}
+
+/* To every member but one, or to everybody. */
+static void broadcast_at_once(struct shard *s, const struct topic *t,
+                              const struct mail *m)
+{
+    uint32_t count = t ? t->count : s->slot_count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct peer *p = s->slots[t ? topic_member(t, i) : i].peer;
+        if (p && p->id != m->id && (t || p->admitted))
+            deliver(p, m->frame);
+    }
+}
+
+static void broadcast(struct shard *s, const struct mail *m)
+{
+    struct topic *t = m->room ? topic_find(&s->topics, m->room) : NULL;
+    size_t len = frame_bytes(m->frame).len;
+    if (m->room && !t)
+        return;
+    if (t && t->bundle.parts.len && !bundle_has_room(&t->bundle, len, s->setup.queue_max))
+        close_bundle(s, t);
+    if (!t || s->topics.bundles.bytes > BUNDLED_MAX)
+        close_bundles(s, INFINITY);
+    if (t)
+        close_shared_bundle(s, t);
+    if (t && m->id == 0 && bundle_add(&t->bundle, &s->topics.bundles, m->frame) == 0)
+        return;
+    if (t)
+        close_bundle(s, t);
+    broadcast_at_once(s, t, m);
+}
+
+/* It hears what its room is told from now on. */
+static void join(struct peer *p, uint64_t room)
+{
+    struct shard *s = p->shard;
+    struct topic *t = topic_find(&s->topics, room);
+    if (t)
+        close_bundle(s, t);
+    if (p->told || topic_add(&s->topics, room, id_slot(p->id)) == 0)
         return;
     /* It would miss what its room is told: better that it comes back. */
     conn_close(p->conn, WS_CLOSE_INTERNAL, bytes_of("out of memory"));
     touch(p);
 }
 
+/* Mail that is about one peer: what its rooms were sent before comes first. */
+static void carry_to_peer(struct peer *p, const struct mail *m)
+{
+    close_bundles_of(p->shard, id_slot(p->id));
+    if (m->kind == MAIL_SEND) {
+        deliver(p, m->frame);
+    } else if (m->kind == MAIL_JOIN) {
+        join(p, m->room);
+    } else if (m->kind == MAIL_LEAVE) {
+        topic_remove(&p->shard->topics, m->room, id_slot(p->id));
+    } else {
+        conn_close(p->conn, m->code, mail_bytes(m));
+        touch(p);
+    }
+}
+
 /* Ends every WebSocket connection, politely or at once. */
 static void drain(struct shard *s, bool politely)
 {
     s->env.is_draining = true;
+    close_bundles(s, INFINITY);
     for (uint32_t i = 0; i < s->slot_count; i++) {
         struct peer *p = s->slots[i].peer;
         if (!p || !p->opened)
@@ -349,26 +475,17 @@ static void carry_out(struct shard *s, const struct mail *m)
     struct peer *p = find(s, m->id);
     switch (m->kind) {
     case MAIL_SEND:
+    case MAIL_JOIN:
+    case MAIL_LEAVE:
+    case MAIL_CLOSE:
         if (p)
-            deliver(p, m->frame);
-        frame_unref(m->frame);
+            carry_to_peer(p, m);
+        if (m->kind == MAIL_SEND)
+            frame_unref(m->frame);
         break;
     case MAIL_BROADCAST:
         broadcast(s, m);
         frame_unref(m->frame);
-        break;
-    case MAIL_JOIN:
-        join(s, m);
-        break;
-    case MAIL_LEAVE:
-        if (p)
-            topic_remove(&s->topics, m->room, id_slot(m->id));
-        break;
-    case MAIL_CLOSE:
-        if (p) {
-            conn_close(p->conn, m->code, mail_bytes(m));
-            touch(p);
-        }
         break;
     case MAIL_ADMIT:
         if (p)
@@ -435,10 +552,10 @@ static void rearm(struct peer *p)
     list_add_tail(&p->shard->waits[wait], &p->wait);
 }
 
-/* Brings a touched peer's socket, timer and life in line with its conn. */
+/* Brings a peer's socket, timer and life in line with its conn, after what it had to
+ * write was written. */
 static void settle(struct peer *p)
 {
-    conn_flush(p->conn);
     if (!tell_end(p)) {
         list_add_tail(&p->shard->dirty, &p->dirty);
         return;
@@ -451,18 +568,52 @@ static void settle(struct peer *p)
     watch(p);
 }
 
+/* Leaves the peer's write to the ring. False: it has to write for itself. */
+static bool write_later(struct shard *s, struct peer *p)
+{
+    struct bytes piece = s->ring ? conn_piece(p->conn) : (struct bytes){0};
+    if (!piece.len || !ring_send(s->ring, conn_stream(p->conn)->fd, piece,
+                                 &s->writing[s->writing_count].result))
+        return false;
+    s->writing[s->writing_count++].peer = p;
+    return true;
+}
+
+static void finish_writing(struct shard *s)
+{
+    if (s->writing_count)
+        ring_submit(s->ring);
+    for (uint32_t i = 0; i < s->writing_count; i++) {
+        conn_wrote(s->writing[i].peer->conn, s->writing[i].result);
+        settle(s->writing[i].peer);
+    }
+    s->writing_count = 0;
+}
+
+/* Writes to all peers that were touched. */
 static void settle_all(struct shard *s)
 {
     struct list now = s->dirty;
+    uint32_t count = 0;
     if (list_is_empty(&s->dirty))
         return;
+    double began = clock_now();
     now.next->prev = now.prev->next = &now;
     list_init(&s->dirty);
-    while (!list_is_empty(&now)) {
+    for (; !list_is_empty(&now); count++) {
         struct peer *p = LIST_ENTRY(now.next, struct peer, dirty);
         list_remove(&p->dirty);
+        if (write_later(s, p)) {
+            if (s->writing_count == RING_SENDS_MAX)
+                finish_writing(s);
+            continue;
+        }
+        conn_flush(p->conn);
         settle(p);
     }
+    finish_writing(s);
+    if (count >= WORTH_TIMING)
+        s->write_seconds += ((clock_now() - began) / count - s->write_seconds) / 8;
 }
 
 /* The host has room again: reads where reading had stopped. */
@@ -499,6 +650,11 @@ static void set_tick(struct shard *s)
         if (list_is_empty(&s->waits[i]) || (s->held && i == CONN_WAIT_PONG))
             continue;
         double d = LIST_ENTRY(s->waits[i].next, struct peer, wait)->deadline;
+        first = first == 0 || d < first ? d : first;
+    }
+    const struct list *bundles = &s->topics.bundles.open;
+    for (struct list *l = bundles->next; l != bundles; l = l->next) {
+        double d = topic_of_bundle(l)->bundle.not_before;
         first = first == 0 || d < first ? d : first;
     }
     double now = clock_now();
@@ -538,6 +694,8 @@ void shard_turn(struct shard *s)
     for (struct mail *m; (m = batch_next(&s->mail, &at));)
         carry_out(s, m);
     s->mail.buf.len = 0;
+    if (!list_is_empty(&s->topics.bundles.open))
+        close_bundles(s, clock_now());
     settle_all(s);
     struct mail drained = {.kind = MAIL_DRAINED};
     if (s->env.is_draining && s->open == 0 && !s->drained)
@@ -581,6 +739,8 @@ struct shard *shard_new(const struct shard_setup *setup)
     for (int i = 0; i < CONN_WAIT_KINDS; i++)
         list_init(&s->waits[i]);
     list_init(&s->dirty);
+    topics_init(&s->topics);
+    s->ring = ring_new();
     s->first_free = NO_SLOT;
     ev_timer_init(&s->tick, on_tick, 0, 0);
     s->tick.data = s;
@@ -610,6 +770,7 @@ void shard_free(struct shard *s)
             reap(s->slots[i].peer);
     ev_timer_stop(s->setup.loop, &s->tick);
     topics_deinit(&s->topics);
+    ring_free(s->ring);
     buf_deinit(&s->mail.buf);
     buf_deinit(&s->up.buf);
     buf_deinit(&s->protocols);

@@ -4,15 +4,9 @@
 
 #include <stdlib.h>
 
-struct member {
+struct topic_member {
     uint32_t slot;
     uint32_t back; /* index into the slot's rooms */
-};
-
-struct topic {
-    uint64_t room;
-    uint32_t count, cap;
-    struct member *members;
 };
 
 struct joined {
@@ -25,22 +19,29 @@ struct topic_slot {
     struct joined *rooms;
 };
 
-static void topic_free(struct topic *topic)
+static void topic_free(struct topics *t, struct topic *topic)
 {
+    bundle_deinit(&topic->bundle, &t->bundles);
     free(topic->members);
     free(topic);
+}
+
+void topics_init(struct topics *t)
+{
+    *t = (struct topics){0};
+    bundles_init(&t->bundles);
 }
 
 void topics_deinit(struct topics *t)
 {
     size_t at = 0;
     for (struct topic *topic; (topic = map_next(&t->by_room, &at));)
-        topic_free(topic);
+        topic_free(t, topic);
     map_deinit(&t->by_room);
     for (uint32_t i = 0; i < t->slot_count; i++)
         free(t->slots[i].rooms);
     free(t->slots);
-    *t = (struct topics){0};
+    topics_init(t);
 }
 
 static int reserve_slot(struct topics *t, uint32_t slot)
@@ -74,7 +75,7 @@ static int reserve_member(struct topic *topic)
     if (topic->count < topic->cap)
         return 0;
     uint32_t cap = topic->cap ? topic->cap * 2 : 4;
-    struct member *members = realloc(topic->members, cap * sizeof *members);
+    struct topic_member *members = realloc(topic->members, cap * sizeof *members);
     if (!members)
         return -1;
     topic->members = members;
@@ -91,6 +92,7 @@ static struct topic *topic_of(struct topics *t, uint64_t room)
     if (!topic)
         return NULL;
     topic->room = room;
+    bundle_init(&topic->bundle);
     if (map_put(&t->by_room, room, topic) == 0)
         return topic;
     free(topic);
@@ -101,7 +103,7 @@ static void drop_if_empty(struct topics *t, struct topic *topic)
 {
     if (topic->count == 0) {
         map_take(&t->by_room, topic->room);
-        topic_free(topic);
+        topic_free(t, topic);
     }
 }
 
@@ -129,8 +131,11 @@ int topic_add(struct topics *t, uint64_t room, uint32_t slot)
         return -1;
     }
     struct topic_slot *s = &t->slots[slot];
-    topic->members[topic->count] = (struct member){slot, s->count};
+    topic->members[topic->count] = (struct topic_member){slot, s->count};
     s->rooms[s->count++] = (struct joined){topic, topic->count++};
+    topic->shared += s->count > 1;
+    if (s->count == 2)
+        s->rooms[0].topic->shared++;
     return 0;
 }
 
@@ -138,7 +143,10 @@ static void remove_at(struct topics *t, uint32_t slot, uint32_t i)
 {
     struct topic_slot *s = &t->slots[slot];
     struct joined gone = s->rooms[i];
-    struct member last = gone.topic->members[--gone.topic->count];
+    gone.topic->shared -= s->count > 1;
+    if (s->count == 2)
+        s->rooms[1 - i].topic->shared--;
+    struct topic_member last = gone.topic->members[--gone.topic->count];
     gone.topic->members[gone.at] = last;
     t->slots[last.slot].rooms[last.back].at = gone.at;
     struct joined moved = s->rooms[--s->count];
@@ -165,11 +173,19 @@ void topic_remove_all(struct topics *t, uint32_t slot)
         remove_at(t, slot, t->slots[slot].count - 1);
 }
 
-bool topic_member(const struct topics *t, uint64_t room, uint32_t i, uint32_t *slot)
+struct topic *topic_find(const struct topics *t, uint64_t room)
 {
-    const struct topic *topic = map_get(&t->by_room, room);
-    if (!topic || i >= topic->count)
-        return false;
-    *slot = topic->members[i].slot;
-    return true;
+    return map_get(&t->by_room, room);
+}
+
+uint32_t topic_member(const struct topic *topic, uint32_t i)
+{
+    return topic->members[i].slot;
+}
+
+struct topic *topic_of_slot(const struct topics *t, uint32_t slot, uint32_t i)
+{
+    return slot < t->slot_count && i < t->slots[slot].count
+               ? t->slots[slot].rooms[i].topic
+               : NULL;
 }

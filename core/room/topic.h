@@ -1,21 +1,33 @@
-/* topic: which of a shard's connections (slots) are in which room.
- * Does not know: connections, frames, names of rooms, other shards.
+/* topic: which of a shard's connections (slots) are in which room, and what the room is
+ * still to be told. Does not know: connections, names of rooms, other shards.
  * Thread: its shard's.
- * Owner: the shard; a zeroed struct is an empty index. */
+ * Owner: the shard, which embeds it. */
 #ifndef CHARLUA_ROOM_TOPIC_H
 #define CHARLUA_ROOM_TOPIC_H
 
 #include "base/map.h"
+#include "room/bundle.h"
 
 #include <stdbool.h>
 
-struct topic;
+struct topic_member;
+
+struct topic {
+    uint64_t room;
+    uint32_t count, cap;          /* of members, in no particular order */
+    uint32_t shared;              /* members that are in other rooms, too */
+    struct topic_member *members; /* they stay while nobody is added or removed */
+    struct bundle bundle;         /* goes with the last member */
+};
 
 struct topics {
     struct map by_room;       /* room id to struct topic */
     struct topic_slot *slots; /* by slot */
     uint32_t slot_count;
+    struct bundles bundles; /* what rooms are still to be told */
 };
+
+void topics_init(struct topics *t);
 
 void topics_deinit(struct topics *t);
 
@@ -27,8 +39,13 @@ int topic_add(struct topics *t, uint64_t room, uint32_t slot);
 void topic_remove(struct topics *t, uint64_t room, uint32_t slot);
 void topic_remove_all(struct topics *t, uint32_t slot);
 
-/* The `i`th member of `room` in no particular order; false when there is none. Members do
- * not move while nobody is added or removed. */
-bool topic_member(const struct topics *t, uint64_t room, uint32_t i, uint32_t *slot);
+/* The topic of `room`, or NULL: nobody is in it. */
+struct topic *topic_find(const struct topics *t, uint64_t room);
+
+/* The slot of its `i`th member; i is below its count. */
+uint32_t topic_member(const struct topic *topic, uint32_t i);
+
+/* The `i`th room of `slot`, or NULL: it is in fewer. */
+struct topic *topic_of_slot(const struct topics *t, uint32_t slot, uint32_t i);
 
 #endif

@@ -213,24 +213,22 @@ static int object(lua_State *L)
     size_t max = host_of(L)->setup.frame_max;
     int n = lua_gettop(L);
     luaL_argcheck(L, n % 2 == 0, n, "a key without a value");
-    out->len = 0;
-    for (int i = 1; i <= n; i += 2) {
-        size_t len;
+    for (int i = 1; i <= n; i += 2)
         luaL_checktype(L, i, LUA_TSTRING);
-        const char *key = lua_tolstring(L, i, &len);
-        if (lua_isnil(L, i + 1))
-            continue;
-        if (buf_append(out, bytes_of(out->len ? "," : "{")) < 0)
-            return luaL_error(L, "not enough memory");
-        json_encode_string(L, (struct bytes){(const uint8_t *)key, len}, out, max);
-        if (buf_append(out, bytes_of(":")) < 0)
-            return luaL_error(L, "not enough memory");
-        json_encode(L, i + 1, out, max);
-    }
-    if (buf_append(out, bytes_of(out->len ? "}" : "{}")) < 0)
-        return luaL_error(L, "not enough memory");
+    out->len = 0;
+    json_encode_pairs(L, 1, n, out, max);
     json_push(L, buf_bytes(out));
     return 1;
+}
+
+/* The bytes before the first & < > " or '. */
+static size_t plain_length(const char *text, size_t len)
+{
+    size_t n = 0;
+    while (n < len && text[n] != '&' && text[n] != '<' && text[n] != '>' &&
+           text[n] != '"' && text[n] != '\'')
+        n++;
+    return n;
 }
 
 /* chat.escape_html(text) -> text with & < > " ' as entities */
@@ -239,6 +237,10 @@ static int escape_html(lua_State *L)
     size_t len;
     const char *text = luaL_checklstring(L, 1, &len);
     luaL_Buffer out;
+    if (plain_length(text, len) == len) {
+        lua_settop(L, 1);
+        return 1;
+    }
     luaL_buffinit(L, &out);
     for (size_t i = 0; i < len; i++) {
         switch (text[i]) {

@@ -172,9 +172,12 @@ static void wake_task(struct host *h, struct task *task)
 /* Keeps the mail of a client whose handler waits. */
 static void put_off(struct host *h, struct client *c, const struct mail *m)
 {
-    if (batch_add(&c->pending, m, mail_bytes(m)) < 0 && m->kind == MAIL_MESSAGE)
+    if (!c->pending)
+        c->pending = calloc(1, sizeof *c->pending);
+    if ((!c->pending || batch_add(c->pending, m, mail_bytes(m)) < 0) &&
+        m->kind == MAIL_MESSAGE)
         run_send_error(h, c, "internal");
-    if (c->pending.buf.len > PENDING_MAX_BYTES && !c->paused &&
+    if (c->pending && c->pending->buf.len > PENDING_MAX_BYTES && !c->paused &&
         world_pause(&h->world, c, true) == WORLD_OK)
         world_commit(&h->world);
     if (c->gone && c->task->kind != RUN_CLOSE)
@@ -196,10 +199,11 @@ static void handle_or_put_off(struct host *h, struct client *c, const struct mai
 /* The handler that waited has ended: its client's mail goes on. */
 static void run_pending(struct host *h, struct client *c)
 {
-    struct batch mine = c->pending;
+    struct batch mine = c->pending ? *c->pending : (struct batch){0};
     uint64_t id = c->id;
     size_t at = 0;
-    c->pending = (struct batch){0};
+    free(c->pending);
+    c->pending = NULL;
     if (c->paused && world_pause(&h->world, c, false) == WORLD_OK)
         world_commit(&h->world);
     for (struct mail *m; (m = batch_next(&mine, &at)) && world_client(&h->world, id);)

@@ -10,7 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { DEPTH_MAX = 32 };
+enum {
+    DEPTH_MAX = 32,
+    PART_BYTES = 256,                 /* of a string, escaped at a time */
+    PART_ROOM = (PART_BYTES + 3) * 6, /* each may become \uXXXX; a character is whole */
+};
 
 /* What is being written, and how long it may become. */
 struct out {
@@ -18,15 +22,36 @@ struct out {
     size_t max;
 };
 
+static void too_large(lua_State *L, const struct out *to)
+{
+    luaL_error(L,
+               "the JSON is too large to send: a client's queue holds %I bytes "
+               "(--max-queue)",
+               (LUAI_UACINT)to->max);
+}
+
+/* Room for `more` bytes, of which the caller says with `wrote` how many it used. */
+static uint8_t *room(lua_State *L, struct out *to, size_t more)
+{
+    if (buf_reserve(to->buf, more) < 0)
+        luaL_error(L, "not enough memory");
+    return to->buf->at + to->buf->len;
+}
+
+static void wrote(lua_State *L, struct out *to, const uint8_t *end)
+{
+    to->buf->len = (size_t)(end - to->buf->at);
+    if (to->buf->len > to->max)
+        too_large(L, to);
+}
+
 static void append(lua_State *L, struct out *to, struct bytes text)
 {
     if (to->buf->len > to->max || text.len > to->max - to->buf->len)
-        luaL_error(L,
-                   "the JSON is too large to send: a client's queue holds %I bytes "
-                   "(--max-queue)",
-                   (LUAI_UACINT)to->max);
-    if (buf_append(to->buf, text) < 0)
-        luaL_error(L, "not enough memory");
+        too_large(L, to);
+    uint8_t *at = room(L, to, text.len);
+    memcpy(at, text.at, text.len);
+    wrote(L, to, at + text.len);
 }
 
 static void append_text(lua_State *L, struct out *out, const char *text)
@@ -45,25 +70,37 @@ static uint32_t code_point(const uint8_t *at, size_t *len)
     return c;
 }
 
-/* Writes the escape of the character at `at` (RFC 8259 7) into `to`. Returns how many
- * bytes it took. */
-static size_t escape(const uint8_t *at, char to[16])
+/* Writes \uXXXX. Returns what follows it. */
+static uint8_t *write_unit(uint32_t unit, uint8_t *to)
+{
+    static const char digits[] = "0123456789abcdef";
+    *to++ = '\\';
+    *to++ = 'u';
+    for (int shift = 12; shift >= 0; shift -= 4)
+        *to++ = (uint8_t)digits[unit >> shift & 15];
+    return to;
+}
+
+/* Writes the escape of the character at *at (RFC 8259 7) and moves *at behind it. Returns
+ * what follows the escape. */
+static uint8_t *write_escape(const uint8_t **at, uint8_t *to)
 {
     static const char short_forms[] = "\"\"\\\\//\bb\ff\nn\rr\tt";
     for (const char *s = short_forms; *s; s += 2) {
-        if ((uint8_t)*s == *at) {
-            snprintf(to, 16, "\\%c", s[1]);
-            return 1;
-        }
+        if ((uint8_t)*s != **at)
+            continue;
+        *to++ = '\\';
+        *to++ = (uint8_t)s[1];
+        ++*at;
+        return to;
     }
     size_t len = 1;
-    uint32_t c = *at < 0x80 ? *at : code_point(at, &len);
+    uint32_t c = **at < 0x80 ? **at : code_point(*at, &len);
+    *at += len;
     if (c < 0x10000)
-        snprintf(to, 16, "\\u%04x", c);
-    else
-        snprintf(to, 16, "\\u%04x\\u%04x", 0xD800 + ((c - 0x10000) >> 10),
-                 0xDC00 + ((c - 0x10000) & 0x3FF));
-    return len;
+        return write_unit(c, to);
+    to = write_unit(0xD800 + ((c - 0x10000) >> 10), to);
+    return write_unit(0xDC00 + ((c - 0x10000) & 0x3FF), to);
 }
 
 static bool is_plain(uint8_t c)
@@ -71,24 +108,38 @@ static bool is_plain(uint8_t c)
     return c >= 0x20 && c < 0x7F && c != '"' && c != '\\' && c != '/';
 }
 
+/* Part by part, so that little more room is taken than is used. */
 static void encode_string(lua_State *L, struct bytes text, struct out *out)
 {
     if (!utf8_is_valid(text))
         luaL_error(L, "a string is not UTF-8 and can't be sent as text");
+    const uint8_t *at = text.at, *end = text.at + text.len;
     append_text(L, out, "\"");
-    for (size_t i = 0; i < text.len;) {
-        size_t run = i;
-        while (run < text.len && is_plain(text.at[run]))
-            run++;
-        append(L, out, (struct bytes){text.at + i, run - i});
-        i = run;
-        if (i < text.len) {
-            char escaped[16];
-            i += escape(text.at + i, escaped);
-            append_text(L, out, escaped);
+    while (at < end) {
+        const uint8_t *stop = end - at > PART_BYTES ? at + PART_BYTES : end;
+        uint8_t *to = room(L, out, PART_ROOM);
+        while (at < stop) {
+            if (is_plain(*at))
+                *to++ = *at++;
+            else
+                to = write_escape(&at, to);
         }
+        wrote(L, out, to);
     }
     append_text(L, out, "\"");
+}
+
+/* A whole number; 20 digits at most. */
+static void encode_integer(lua_State *L, lua_Integer n, struct out *out)
+{
+    uint8_t text[21], *at = text + sizeof text;
+    lua_Unsigned rest = n < 0 ? 0 - (lua_Unsigned)n : (lua_Unsigned)n;
+    do
+        *--at = (uint8_t)('0' + rest % 10);
+    while ((rest /= 10) > 0);
+    if (n < 0)
+        *--at = '-';
+    append(L, out, (struct bytes){at, (size_t)(text + sizeof text - at)});
 }
 
 /* Integers exactly; other numbers in the fewest digits that read back the same. */
@@ -97,8 +148,10 @@ static void encode_number(lua_State *L, int index, struct out *out)
     char text[40];
     double n = lua_tonumber(L, index);
     if (lua_isinteger(L, index)) {
-        snprintf(text, sizeof text, LUA_INTEGER_FMT, lua_tointeger(L, index));
-    } else if (!isfinite(n)) {
+        encode_integer(L, lua_tointeger(L, index), out);
+        return;
+    }
+    if (!isfinite(n)) {
         luaL_error(L, "JSON has no number for %f", n);
     } else if (floor(n) == n && fabs(n) < 9007199254740992.0) {
         snprintf(text, sizeof text, "%.0f", n);
@@ -132,10 +185,13 @@ static void encode_key(lua_State *L, int index, struct out *out)
     if (lua_type(L, index) != LUA_TSTRING && lua_type(L, index) != LUA_TNUMBER)
         luaL_error(L, "a %s can't be a JSON object's key", luaL_typename(L, index));
     size_t len;
-    lua_pushvalue(L, index); /* lua_tolstring would change the key under lua_next */
-    const char *key = lua_tolstring(L, -1, &len);
+    bool is_number = lua_type(L, index) == LUA_TNUMBER;
+    if (is_number)
+        lua_pushvalue(L, index); /* lua_tolstring would change the key under lua_next */
+    const char *key = lua_tolstring(L, is_number ? -1 : index, &len);
     encode_string(L, (struct bytes){(const uint8_t *)key, len}, out);
-    lua_pop(L, 1);
+    if (is_number)
+        lua_pop(L, 1);
 }
 
 static void encode_object(lua_State *L, int index, struct out *out, int depth)
@@ -210,9 +266,20 @@ void json_encode(lua_State *L, int index, struct buf *out, size_t max)
     encode(L, lua_absindex(L, index), &(struct out){out, max}, 0);
 }
 
-void json_encode_string(lua_State *L, struct bytes text, struct buf *out, size_t max)
+void json_encode_pairs(lua_State *L, int first, int last, struct buf *buf, size_t max)
 {
-    encode_string(L, text, &(struct out){out, max});
+    struct out out = {buf, max};
+    const char *before = "{";
+    for (int i = first; i < last; i += 2) {
+        if (lua_isnil(L, i + 1))
+            continue;
+        append_text(L, &out, before);
+        before = ",";
+        encode_key(L, i, &out);
+        append_text(L, &out, ":");
+        encode(L, i + 1, &out, 0);
+    }
+    append_text(L, &out, *before == '{' ? "{}" : "}");
 }
 
 void json_push(lua_State *L, struct bytes text)

@@ -20,8 +20,11 @@
  * caller's. [-0, +0] */
 void json_encode(lua_State *L, int index, struct buf *out, size_t max);
 
-/* Appends the `len` bytes at `at` as a JSON string. Raises as json_encode does. */
-void json_encode_string(lua_State *L, struct bytes text, struct buf *out, size_t max);
+/* Appends the stack's keys and values from `first` to `last`, a key first, as an object
+ * in just this order, without those whose value is nil. Raises as json_encode does. [-0,
+ * +0]
+ */
+void json_encode_pairs(lua_State *L, int first, int last, struct buf *out, size_t max);
 
 /* Pushes `text` as a JSON_TYPE. [-0, +1] */
 void json_push(lua_State *L, struct bytes text);

@@ -39,7 +39,9 @@ static void cut(struct batch *b, size_t from)
 
 static void free_client(struct client *c)
 {
-    buf_deinit(&c->pending.buf);
+    if (c->pending)
+        buf_deinit(&c->pending->buf);
+    free(c->pending);
     free(c->protocol);
     free(c);
 }

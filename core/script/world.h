@@ -31,9 +31,9 @@ struct client {
     bool paused;         /* MAIL_PAUSE was posted */
     bool unanswered;     /* memory was too short to tell it something: to be closed */
     struct roster_client roster;
-    char *protocol;       /* chosen at the upgrade, or NULL */
-    struct task *task;    /* of its handler that waits, or NULL */
-    struct batch pending; /* its mail meanwhile */
+    char *protocol;        /* chosen at the upgrade, or NULL */
+    struct task *task;     /* of its handler that waits, or NULL */
+    struct batch *pending; /* its mail meanwhile; NULL: none */
 };
 
 struct room {

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "wire/header.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <zlib.h>
@@ -253,8 +254,29 @@ static struct frame *compress_payload(struct deflate *d, enum ws_opcode op,
     return f;
 }
 
+int deflate_join(struct deflate *d, struct frame *const *parts, size_t count,
+                 struct frame *joined)
+{
+    struct frame *twins[DEFLATE_JOIN_MAX];
+    bool any = false;
+    assert(count <= DEFLATE_JOIN_MAX);
+    for (size_t i = 0; i < count; i++) {
+        twins[i] = deflate_frame(d, parts[i], BITS_MAX);
+        any |= twins[i] != parts[i];
+    }
+    struct frame *twin = any ? frame_join(twins, count) : NULL;
+    if (!twin)
+        return any ? -1 : 0;
+    (void)frame_set_twin(joined, twin);
+    return 0;
+}
+
 struct frame *deflate_frame(struct deflate *d, struct frame *f, int bits)
 {
+    if (f->messages > 1) { /* deflate_join has made its twin, if it is worth one */
+        struct frame *joined = bits == BITS_MAX ? frame_twin(f) : NULL;
+        return joined ? joined : f;
+    }
     struct ws_header h = {0};
     struct bytes payload = payload_of(f, &h);
     if (payload.len < d->min || payload.len == 0 || payload.len > UINT32_MAX ||

@@ -11,7 +11,10 @@
 
 struct deflate;
 
-enum { DEFLATE_RESPONSE_SIZE = 128 };
+enum {
+    DEFLATE_RESPONSE_SIZE = 128,
+    DEFLATE_JOIN_MAX = 64, /* frames */
+};
 
 /* Answers the offers of a request (RFC 7692 5, 7.1): the first one without unknown,
  * doubled or invalid parameters is accepted. Returns the bits of the window that the peer
@@ -30,7 +33,14 @@ void deflate_free(struct deflate *d);
 int deflate_inflate(struct deflate *d, struct bytes in, size_t limit, struct bytes *out);
 
 /* What to send of `f`, a frame, to a peer whose window has `bits`: `f` itself or its
- * compressed twin, which is made at the first call. Borrowed from `f`. */
+ * compressed twin, which is made at the first call. Borrowed from `f`. A joined frame's
+ * twin is deflate_join's business. */
 struct frame *deflate_frame(struct deflate *d, struct frame *f, int bits);
+
+/* Gives `joined`, the frame_join of `count` (at most DEFLATE_JOIN_MAX) parts, the join of
+ * their twins as its twin, if any part is worth compressing. Returns 0, or -1 when memory
+ * is out: then it goes out plain. */
+int deflate_join(struct deflate *d, struct frame *const *parts, size_t count,
+                 struct frame *joined);
 
 #endif

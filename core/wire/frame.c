@@ -16,6 +16,7 @@ struct frame *frame_alloc(size_t len, uint8_t **at)
     ref_init(&f->ref);
     atomic_init(&f->twin, NULL);
     f->len = len;
+    f->messages = 1;
     *at = f->at;
     return f;
 }
@@ -60,6 +61,26 @@ struct frame *frame_new_close(uint16_t code, struct bytes reason)
     if (len)
         memcpy(payload + 2, reason.at, len);
     return frame_new(WS_CLOSE, (struct bytes){payload, len + 2});
+}
+
+struct frame *frame_join(struct frame *const *parts, size_t count)
+{
+    uint8_t *at;
+    size_t len = 0;
+    uint32_t messages = 0;
+    for (size_t i = 0; i < count; i++) {
+        len += parts[i]->len;
+        messages += parts[i]->messages;
+    }
+    struct frame *f = frame_alloc(len, &at);
+    if (!f)
+        return NULL;
+    f->messages = messages;
+    for (size_t i = 0; i < count; i++) {
+        memcpy(at, parts[i]->at, parts[i]->len);
+        at += parts[i]->len;
+    }
+    return f;
 }
 
 struct frame *frame_set_twin(struct frame *f, struct frame *twin)

@@ -15,6 +15,7 @@ struct frame {
     _Atomic(struct frame *)
         twin; /* owned: the same message compressed; NULL: not made yet */
     size_t len;
+    uint32_t messages; /* that the bytes hold: 1, or more after frame_join */
     uint8_t at[];
 };
 
@@ -33,6 +34,10 @@ struct frame *frame_new(enum ws_opcode op, struct bytes payload);
  * `code` and `reason`, UTF-8, which is cut to 123 bytes between two characters. 1006 is
  * never sent (7.4.1). NULL when memory is out. */
 struct frame *frame_new_close(uint16_t code, struct bytes reason);
+
+/* The bytes of `count` frames one after the other, as one; the parts are borrowed. NULL
+ * when memory is out. */
+struct frame *frame_join(struct frame *const *parts, size_t count);
 
 /* Drops one reference; frees with the last. NULL is allowed. */
 void frame_unref(struct frame *f);

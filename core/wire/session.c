@@ -180,6 +180,12 @@ void session_init(struct session *s, bool deflate)
         .state = READING_HEADER, .utf8 = UTF8_ACCEPT, .deflate = deflate};
 }
 
+bool session_is_idle(const struct session *s)
+{
+    return s->state == READING_HEADER && s->head_len == 0 && s->kind == WS_CONTINUATION &&
+           s->control.len == 0 && s->lent == LENT_NOTHING;
+}
+
 void session_deinit(struct session *s)
 {
     buf_deinit(&s->message);

@@ -61,6 +61,9 @@ struct session {
  * nothing. */
 void session_init(struct session *s, bool deflate);
 
+/* Nothing has arrived in part: it is as after session_init, and need not be kept. */
+bool session_is_idle(const struct session *s);
+
 /* Frees what it holds; data it handed out is gone. */
 void session_deinit(struct session *s);
 

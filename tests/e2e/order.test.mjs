@@ -75,3 +75,22 @@ scenario("every_client_that_opened_is_closed_once", {
   clerk.send({ type: "report", closed: count + 1 });
   assert.deepEqual(await clerk.next(), { opened: count + 2, closed: count + 1, doubled: 0, unknown: 0, open: 1 });
 });
+
+/* Rooms with members in common, private messages, joins, leaves and messages to everybody, by the thousand. */
+for (const [name, count, options] of [["few", 12, {}], ["many", 150, {}], ["compressed", 60, { perMessageDeflate: true }]]) {
+  scenario(`everybody_receives_just_what_was_sent_to_it_in_order_among_${name}`, {
+    script: `${FIXTURES}/shuffle.lua`, args: ["--handler-time", "10000", "--deflate-min", "1", "--max-rate", "0"],
+  }, async (stage) => {
+    const guests = await Promise.all(Array.from({ length: count }, () => stage.client("/", options)));
+    for (let i = 0; i < 60; i++) guests[i % guests.length].send({ type: "shuffle", steps: [1, 2, 5, 40][i % 4] });
+    const clerk = await stage.client("/", options);
+    for (let i = 0; i < 20; i++) clerk.send({ type: "shuffle", steps: 10 });
+    clerk.send({ type: "report" });
+    await Promise.all([clerk, ...guests].map(async (guest) => {
+      const got = [];
+      let message = await guest.next();
+      for (; message.expected === undefined; message = await guest.next()) got.push(message.n);
+      assert.deepEqual(got, Array.isArray(message.expected) ? message.expected : []);
+    }));
+  });
+}

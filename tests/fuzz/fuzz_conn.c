@@ -96,7 +96,8 @@ static bool take_client(void *owner, struct conn *c, const struct addr *client)
 }
 
 /* One of the things that can happen to a peer between two reads. */
-static void happen(struct conn *c, struct memory *m, uint8_t what)
+static void happen(struct conn *c, const struct conn_env *env, struct memory *m,
+                   uint8_t what)
 {
     switch (what & 15) {
     case 1:
@@ -109,7 +110,7 @@ static void happen(struct conn *c, struct memory *m, uint8_t what)
         conn_close(c, WS_CLOSE_NORMAL, bytes_of("bye"));
         break;
     case 4:
-        conn_too_slow(c, what & 16);
+        conn_too_slow(c, env->ping, what & 16);
         break;
     case 5:
         conn_pause(c, what & 16);
@@ -158,7 +159,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         (void)conn_read(c, scratch, sizeof scratch);
         conn_flush(c);
         if (events && i % 7 == 6)
-            happen(c, &m, m.in.len ? m.in.at[0] ^ events : events);
+            happen(c, &env, &m, m.in.len ? m.in.at[0] ^ events : events);
         env.now_ms += 3;
         bool restarted;
         (void)conn_wait(c, &restarted);

@@ -82,7 +82,7 @@ static void conn_too_slow_drops_what_has_not_begun_to_leave(void **state)
         p.stream.writes = (struct memory_script){steps, 1, 0, STREAM_AGAIN};
         fill(&p);
         conn_flush(p.conn);
-        conn_too_slow(p.conn, false);
+        conn_too_slow(p.conn, p.env.ping, false);
         assert_over(&p, 1013, "too slow");
         p.stream.writes.rest = MEMORY_ALL;
         peer_run(&p);
