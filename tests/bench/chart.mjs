@@ -1,16 +1,17 @@
-/* chart.mjs: one picture: a bar for each server in each scenario, as a multiple of charlua. Pure: data in, SVG out. */
-import { IDLE, ROWS, typical } from "./report.mjs";
+/* chart.mjs: one picture: a bar for each server in each scenario, as a multiple of charlua, and for the yardstick.
+ * Pure: data in, SVG out. */
+import { IDLE, ROWS, isOverloaded, typical } from "./report.mjs";
 
 const SERVERS = ["charlua", "nchan", "ws"];
 const LABEL = 270, WIDTH = 860, BAR = 13, GAP = 16, TOP = 64;
 const STYLE = `
   text { font: 13px system-ui, sans-serif; fill: #1f2328 }
   .title { font-weight: 600; font-size: 15px } .faint { fill: #59636e; font-size: 12px }
-  .charlua { fill: #0969da } .nchan { fill: #8250df } .ws { fill: #bf8700 }
+  .charlua { fill: #0969da } .nchan { fill: #8250df } .ws { fill: #bf8700 } .bare { fill: #818b98 }
   .ground { fill: #ffffff } .line { stroke: #d1d9e0 }
   @media (prefers-color-scheme: dark) {
     text { fill: #f0f6fc } .faint { fill: #9198a1 }
-    .charlua { fill: #4493f8 } .nchan { fill: #ab7df8 } .ws { fill: #d29922 }
+    .charlua { fill: #4493f8 } .nchan { fill: #ab7df8 } .ws { fill: #d29922 } .bare { fill: #656c76 }
     .ground { fill: #0d1117 } .line { stroke: #3d444d }
   }`;
 
@@ -23,22 +24,22 @@ export function drawChart(data) {
     ...IDLE.slice(1).map((row) => ({ ...row, name: `idle connection ${row.name}`, unit: "bytes" }))]
     .map((row) => {
       const ours = typical(data, row.of, "charlua");
-      const bars = SERVERS.map((server) => ({ server, value: typical(data, row.of, server) }))
+      const bars = [...SERVERS, row.floor].filter(Boolean).map((server) => ({ server, value: typical(data, row.of, server) }))
         .filter(({ value }) => Number.isFinite(value)).map((bar) => ({ ...bar, times: bar.value / ours }));
       return { ...row, bars };
     }).filter(({ bars }) => bars.length > 1 && bars[0].server === "charlua");
   if (!groups.length) return null;
   const end = ceiling(Math.max(...groups.flatMap(({ bars }) => bars.map(({ times }) => times))));
-  const scale = (WIDTH - LABEL - 150) / end;
+  const scale = (WIDTH - LABEL - 190) / end;
   let y = TOP, body = "";
-  for (const { name, bars, unit } of groups) {
+  for (const { name, of, bars, unit } of groups) {
     body += `  <text x="${LABEL - 10}" y="${y + (bars.length * BAR) / 2 + 4}" text-anchor="end">${name}</text>\n`;
     for (const { server, value, times } of bars) {
+      const note = server === "charlua" ? "" : `, ${times.toFixed(1)} ×${isOverloaded(data, of, server) ? ", overloaded" : ""}`;
       const width = Math.max(1, times * scale).toFixed(1);
       const number = value.toLocaleString("en", { maximumFractionDigits: value < 100 ? 1 : 0 });
-      body += `  <rect class="${server}" x="${LABEL}" y="${y}" width="${width}" height="${BAR - 2}" rx="2"/>\n` +
-        `  <text class="faint" x="${LABEL + Number(width) + 6}" y="${y + BAR - 3}">${server} ${number} ${unit}` +
-        `${server === "charlua" ? "" : `, ${times.toFixed(1)} ×`}</text>\n`;
+      body += `  <rect class="${server.split(" ")[0]}" x="${LABEL}" y="${y}" width="${width}" height="${BAR - 2}" rx="2"/>\n` +
+        `  <text class="faint" x="${LABEL + Number(width) + 6}" y="${y + BAR - 3}">${server} ${number} ${unit}${note}</text>\n`;
       y += BAR;
     }
     y += GAP;

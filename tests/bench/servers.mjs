@@ -62,14 +62,15 @@ async function freePort() {
   return port;
 }
 
-/* Resolves when somebody listens there. */
-async function listening(port, child) {
+/* Resolves with its workers when nginx serves. It listens before it has any. */
+async function serving(port, child) {
   for (;;) {
     if (child.exitCode !== null) throw new Error("nginx did not start");
+    const workers = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").match(/\d+/g);
     const socket = connect(port, "127.0.0.1");
     const up = await new Promise((resolve) => socket.once("connect", () => resolve(true)).once("error", () => resolve(false)));
     socket.destroy();
-    if (up) return;
+    if (up && workers) return workers.map(Number);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
@@ -81,8 +82,7 @@ export async function startNchan() {
   writeFileSync(join(dir, "nginx.conf"), conf.replace("127.0.0.1:PORT", `127.0.0.1:${port}`));
   const { child, stop } = start("nginx", ["-p", `${dir}/`, "-c", "nginx.conf", "-e", "error.log"],
     { stdio: ["ignore", "inherit", "inherit"] });
-  await within(listening(port, child), "nginx");
-  const workers = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").trim().split(" ").map(Number);
+  const workers = await within(serving(port, child), "nginx");
   return { port, pids: [child.pid, ...workers], stop };
 }
 

@@ -83,12 +83,12 @@ void handshake_run(void)
 
 /* --- idle ---------------------------------------------------------------- */
 
-static uint64_t joined; /* answers to what ask_all asked */
+static int answers; /* to what ask_all asked */
 
 static void on_answer(struct client *c, const char *text, size_t len)
 {
     (void)c, (void)text, (void)len;
-    joined++;
+    answers++;
 }
 
 /* What is there when nothing has happened for a while. */
@@ -99,23 +99,24 @@ static uint64_t settled_rss(void)
     return usage_rss(options.pids, options.pid_count);
 }
 
-/* Everybody joins `count` rooms more, in which all are, a room after the other;
- * member.lua answers each. */
+/* Everybody joins `count` rooms more, in which all are; member.lua answers each. */
 static void ask_all(struct client *clients, int number, int count)
 {
-    int all = options.rooms * options.members;
     char text[128];
-    for (int i = 0; i < all; i++) {
-        int len = snprintf(text, sizeof text,
-                           "{\"type\":\"join\",\"from\":%d,\"count\":%d}", number, count);
-        joined = 0;
-        if (!client_send(&clients[i], text, (size_t)len))
-            stop("client %d cannot send", i);
-        for (uint64_t began = clock_ns(); joined == 0;) {
-            clients_turn(1000000000);
-            if (clock_ns() - began > 10000000000u)
-                stop("client %d gets no answer: does the server run member.lua?", i);
-        }
+    int len = snprintf(text, sizeof text, "{\"type\":\"join\",\"from\":%d,\"count\":%d}",
+                       number, count);
+    int asked = 0, all = options.rooms * options.members;
+    uint64_t progress = clock_ns();
+    for (answers = 0; answers < all;) {
+        for (; asked < all && asked - answers < options.window; asked++)
+            if (!client_send(&clients[asked], text, (size_t)len))
+                stop("client %d cannot send", asked);
+        int before = answers;
+        clients_turn(1000000000);
+        if (answers > before)
+            progress = clock_ns();
+        if (clock_ns() - progress > 10000000000u)
+            stop("%d get no answer: does the server run member.lua?", all - answers);
     }
 }
 
