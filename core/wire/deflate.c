@@ -17,7 +17,7 @@
 enum {
     BITS_MIN = 8,
     BITS_MAX = 15,
-    OUT_KEEP_BYTES = 64 * 1024, /* a larger output buffer is freed after its message */
+    OUT_KEEP_BYTES = 64 * 1024, /* a larger output buffer is freed before the next message */
     OUT_FIRST_BYTES = 4096,
 };
 
@@ -163,14 +163,14 @@ static int inflate_part(struct deflate *d, struct bytes part, size_t limit)
         d->in.avail_out = (uInt)room;
         int status = inflate(&d->in, Z_SYNC_FLUSH);
         out->len += room - d->in.avail_out;
+        if (status == Z_MEM_ERROR) /* though all input may be used up */
+            return WS_CLOSE_INTERNAL;
         if (out->len > limit)
             return WS_CLOSE_TOO_BIG;
         if (status == Z_STREAM_END)
             inflateResetKeep(&d->in); /* the window is that of the message */
         if (d->in.avail_in == 0 && (status == Z_STREAM_END || d->in.avail_out > 0))
             return 0;
-        if (status == Z_MEM_ERROR)
-            return WS_CLOSE_INTERNAL;
         if (status != Z_OK && status != Z_BUF_ERROR && status != Z_STREAM_END)
             return WS_CLOSE_BAD_DATA;
     }
