@@ -388,7 +388,7 @@ static void try_request(struct conn *c)
         refuse(c, status, "malformed request", NULL);
     else
         respond(c, &head, head_bytes);
-    if (c->state == CONN_OPEN && c->in.len > end) {
+    if (c->upgraded && c->in.len > end) { /* from now on c->in is c->reason */
         struct buf rest = c->in;
         c->in = (struct buf){0};
         decode(c, rest.at + end, rest.len - end);
@@ -699,10 +699,8 @@ void conn_wrote(struct conn *c, ssize_t n)
         return;
     }
     took(c, (size_t)n);
-    if (c->out.count)
-        return; /* the socket is full */
-    flushed(c);
-    conn_flush(c);
+    if (c->out.count == 0) /* else the socket is full */
+        conn_flush(c);
 }
 
 bool conn_takes_deflated(const struct conn *c)

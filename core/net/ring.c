@@ -1,7 +1,5 @@
-/* ring: MSG_DONTWAIT has the kernel do each send within the submission, so nothing that
- * was queued is used after it. MSG_WAITALL makes a short send a failure, and failures are
- * the only completions that IOSQE_CQE_SKIP_SUCCESS leaves: no completion means that all
- * bytes have left. */
+/* ring: MSG_DONTWAIT has the kernel do each send within the submission: what was queued
+ * is not used after it, and every send has its completion by then. */
 #include "net/ring.h"
 
 #include "net/stream.h"
@@ -15,9 +13,8 @@
 
 struct ring {
     struct io_uring uring;
-    bool broken; /* the kernel did not take what was queued: not used any more */
-    ssize_t *results[RING_SENDS_MAX];
-    unsigned count;
+    bool broken;    /* the kernel did not take what was queued: not used any more */
+    unsigned count; /* queued */
 };
 
 struct ring *ring_new(void)
@@ -25,13 +22,9 @@ struct ring *ring_new(void)
     struct ring *r = calloc(1, sizeof *r);
     if (!r)
         return NULL;
-    if (io_uring_queue_init(RING_SENDS_MAX, &r->uring, 0) < 0) {
-        free(r);
-        return NULL;
-    }
-    if (r->uring.features & IORING_FEAT_CQE_SKIP)
+    if (io_uring_queue_init(RING_SENDS_MAX, &r->uring, 0) == 0)
         return r;
-    ring_free(r);
+    free(r);
     return NULL;
 }
 
@@ -50,16 +43,14 @@ bool ring_send(struct ring *r, int fd, struct bytes bytes, ssize_t *result)
         r->broken || r->count == RING_SENDS_MAX ? NULL : io_uring_get_sqe(&r->uring);
     if (!sqe)
         return false;
-    io_uring_prep_send(sqe, fd, bytes.at, bytes.len,
-                       MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL);
-    sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+    io_uring_prep_send(sqe, fd, bytes.at, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
     io_uring_sqe_set_data(sqe, result);
-    *result = (ssize_t)bytes.len;
-    r->results[r->count++] = result;
+    *result = STREAM_AGAIN; /* if the kernel does not take it */
+    r->count++;
     return true;
 }
 
-/* Takes what the kernel has to say of sends that did not leave whole. */
+/* Takes what the kernel says of the sends. */
 static void reap(struct ring *r)
 {
     struct io_uring_cqe *cqe;
@@ -77,21 +68,16 @@ static void reap(struct ring *r)
 
 void ring_submit(struct ring *r)
 {
-    unsigned done = 0;
-    while (done < r->count) {
-        int n = io_uring_submit(&r->uring);
+    int n = 0;
+    for (unsigned done = 0; done < r->count && n >= 0; done += n > 0 ? (unsigned)n : 0) {
+        do
+            n = io_uring_submit(&r->uring);
+        while (n == -EINTR);
         reap(r);
-        if (n > 0)
-            done += (unsigned)n;
-        else if (n != -EINTR && n != -EBUSY && n != -EAGAIN)
-            break;
     }
-    if (done <
-        r->count) { /* what is still queued must not leave later, with other bytes */
+    if (n < 0) { /* what is still queued must not leave later, with other bytes */
         io_uring_queue_exit(&r->uring);
         r->broken = true;
-        for (; done < r->count; done++)
-            *r->results[done] = STREAM_AGAIN;
     }
     r->count = 0;
 }

@@ -36,6 +36,11 @@ static const double RETRY_SECONDS = 0.1;
  * all. */
 static const double PAUSE_FACTOR = 2, PAUSE_MAX = 0.005, PAUSE_MIN = 0.0003;
 
+/* What takes longer than this for one peer is not its room's fault. */
+static const double WRITE_MAX = 0.00002;
+
+_Static_assert((int)BUNDLE_MESSAGES_MAX <= (int)DEFLATE_JOIN_MAX, "bundles have twins");
+
 struct peer {
     ev_io io;
     struct list wait;  /* in the list of its wait's kind */
@@ -155,6 +160,11 @@ static double clock_now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+static void keep_time(struct shard *s)
+{
+    s->env.now_ms = (uint64_t)(clock_now() * 1000);
+}
+
 static void read_peer(struct peer *p)
 {
     struct shard *s = p->shard;
@@ -175,7 +185,7 @@ static void on_io(struct ev_loop *loop, ev_io *w, int revents)
 {
     (void)loop;
     struct peer *p = w->data;
-    p->shard->env.now_ms = (uint64_t)(clock_now() * 1000);
+    keep_time(p->shard);
     if ((revents & EV_READ) || conn_wants_read_retry(p->conn))
         read_peer(p);
     touch(p);
@@ -325,34 +335,45 @@ static void deliver(struct peer *p, struct frame *f)
     touch(p);
 }
 
+/* Hands `f` to all members of `t`; `parts` are what it was joined of. */
+static void deliver_to_all(struct shard *s, const struct topic *t, struct frame *f,
+                           struct frame *const *parts, size_t count)
+{
+    bool has_twin = count == 1; /* a single one gets it by itself */
+    for (uint32_t i = 0; i < t->count; i++) {
+        struct peer *p = s->slots[topic_member(t, i)].peer;
+        if (!has_twin && conn_takes_deflated(p->conn)) {
+            deflate_join(s->env.deflate, parts, count, f);
+            has_twin = true;
+        }
+        deliver(p, f);
+    }
+}
+
+/* When a room that is written to now may be written to again. */
+static double next_write(const struct shard *s, const struct topic *t)
+{
+    double takes = s->write_seconds * t->count, pause = PAUSE_FACTOR * takes;
+    if (pause < PAUSE_MIN)
+        return 0;
+    return clock_now() + takes + (pause < PAUSE_MAX ? pause : PAUSE_MAX);
+}
+
 /* Hands what `t` holds to its members' queues. */
 static void close_bundle(struct shard *s, struct topic *t)
 {
-    struct bundle *b = &t->bundle;
-    size_t count = bundle_count(b);
-    bool has_twin = count == 1; /* a single one has it by itself */
+    struct frame **parts = bundle_parts(&t->bundle);
+    size_t count = bundle_count(&t->bundle);
     if (count == 0)
         return;
-    struct frame *one =
-        count == 1 ? frame_ref(bundle_parts(b)[0]) : frame_join(bundle_parts(b), count);
-    for (uint32_t i = 0; i < t->count; i++) {
-        struct peer *p = s->slots[topic_member(t, i)].peer;
-        for (size_t n = 0; !one && n < count; n++) /* memory is out */
-            deliver(p, bundle_parts(b)[n]);
-        if (!one)
-            continue;
-        if (!has_twin && conn_takes_deflated(p->conn)) {
-            (void)deflate_join(s->env.deflate, bundle_parts(b), count, one);
-            has_twin = true;
-        }
-        deliver(p, one);
-    }
-    frame_unref(one);
-    bundle_clear(b, &s->topics.bundles);
-    double pause = PAUSE_FACTOR * s->write_seconds * t->count;
-    b->not_before = pause < PAUSE_MIN ? 0
-                                      : clock_now() + s->write_seconds * t->count +
-                                            (pause < PAUSE_MAX ? pause : PAUSE_MAX);
+    struct frame *joined = count > 1 ? frame_join(parts, count) : NULL;
+    if (joined)
+        deliver_to_all(s, t, joined, parts, count);
+    for (size_t i = 0; i < count && !joined; i++) /* it is alone, or memory is out */
+        deliver_to_all(s, t, parts[i], NULL, 1);
+    frame_unref(joined);
+    bundle_clear(&t->bundle, &s->topics.bundles);
+    t->bundle.not_before = next_write(s, t);
 }
 
 static struct topic *topic_of_bundle(struct list *open)
@@ -612,8 +633,10 @@ static void settle_all(struct shard *s)
         settle(p);
     }
     finish_writing(s);
-    if (count >= WORTH_TIMING)
-        s->write_seconds += ((clock_now() - began) / count - s->write_seconds) / 8;
+    if (count < WORTH_TIMING)
+        return;
+    double each = (clock_now() - began) / count;
+    s->write_seconds += ((each < WRITE_MAX ? each : WRITE_MAX) - s->write_seconds) / 8;
 }
 
 /* The host has room again: reads where reading had stopped. */
@@ -672,6 +695,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
     (void)loop;
     struct shard *s = w->data;
     double now = clock_now();
+    keep_time(s);
     for (int i = 0; i < CONN_WAIT_KINDS; i++) {
         if (s->held && i == CONN_WAIT_PONG)
             continue; /* signs of life are not read now */
@@ -689,6 +713,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 void shard_turn(struct shard *s)
 {
     size_t at = 0;
+    keep_time(s);
     if (!mailbox_is_empty(s->setup.inbox))
         mailbox_take(s->setup.inbox, &s->mail);
     for (struct mail *m; (m = batch_next(&s->mail, &at));)

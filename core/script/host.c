@@ -12,6 +12,7 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum {
     MAILS_A_TURN =
@@ -46,8 +47,11 @@ void host_new_type(lua_State *L, const char *type, const luaL_Reg *methods,
 
 void host_limit(struct host *h, enum limit which, const struct client *c)
 {
-    limit_reached(h->setup.stats->limits, which, c ? &c->addr : NULL,
-                  (uint64_t)(h->now * 1000), h->setup.log);
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    uint64_t now_ms = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+    limit_reached(h->setup.stats->limits, which, c ? &c->addr : NULL, now_ms,
+                  h->setup.log);
 }
 
 int host_push_result(lua_State *L, enum world_result result, const char *full)

@@ -212,6 +212,7 @@ static void resume(lua_State *L, struct run *r, int n)
     } else {
         r->failed = true;
         r->no_memory = status == LUA_ERRMEM;
+        r->expired = h->vm.expired;
         vm_describe(L, co, r->error);
         if (!h->vm.expired) /* __close handlers would run without the hook */
             lua_resetthread(co);
@@ -328,7 +329,7 @@ static void fail(struct host *h, struct run *r)
         r->task->sleep = NULL;
     run_rollback(h);
     report(h, r, r->error);
-    if (h->vm.expired)
+    if (r->expired)
         host_limit(h, LIMIT_HANDLER_TIME, r->client);
     if (r->no_memory)
         host_limit(h, LIMIT_SCRIPT_MEMORY, r->client);
@@ -357,8 +358,10 @@ static void refuse(struct host *h, struct run *r)
 bool run_handler(struct host *h, struct run *r)
 {
     r->handler = r->task ? (enum run_kind)r->task->kind : r->kind;
-    if (vm_call(&h->vm, begin_run, r, r->error) < 0)
+    if (vm_call(&h->vm, begin_run, r, r->error) < 0) {
         r->failed = true;
+        r->no_memory = h->vm.no_memory;
+    }
     vm_budget_end(&h->vm);
     h->current = NULL;
     if (!r->failed && h->world.failed) {

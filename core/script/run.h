@@ -24,7 +24,7 @@ struct run {
     const char *protocol_error; /* the message was no business of the script's */
     bool too_deep;              /* and why: its JSON is nested too deeply */
     bool yielded, failed, refused;
-    bool no_memory; /* and why it failed: the script's memory is out */
+    bool no_memory, expired; /* and why it failed: the script's memory, or its time */
     uint16_t refuse_code;
     char refuse_reason[256];
     char error[VM_ERROR_SIZE];

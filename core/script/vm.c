@@ -141,6 +141,7 @@ int vm_call(struct vm *vm, lua_CFunction f, void *arg, char error[VM_ERROR_SIZE]
                  lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
                                                 : "not enough memory");
     lua_settop(L, top);
+    vm->no_memory = status == LUA_ERRMEM;
     return status == LUA_OK ? 0 : -1;
 }
 

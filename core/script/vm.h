@@ -20,6 +20,7 @@ struct vm {
                         * CLOCK_MONOTONIC nanoseconds; 0: none runs */
     uint64_t cpu_end;  /* of the running budget, nanoseconds of the thread's own time */
     bool expired;      /* the running budget was exceeded */
+    bool no_memory;    /* the last vm_call failed for it */
 };
 
 /* Opens a state whose allocations stay under `memory_max` bytes. `self` can be had back

@@ -17,7 +17,8 @@
 enum {
     BITS_MIN = 8,
     BITS_MAX = 15,
-    OUT_KEEP_BYTES = 64 * 1024, /* a larger output buffer is freed before the next message */
+    OUT_KEEP_BYTES =
+        64 * 1024, /* a larger output buffer is freed before the next message */
     OUT_FIRST_BYTES = 4096,
 };
 
@@ -254,21 +255,19 @@ static struct frame *compress_payload(struct deflate *d, enum ws_opcode op,
     return f;
 }
 
-int deflate_join(struct deflate *d, struct frame *const *parts, size_t count,
-                 struct frame *joined)
+void deflate_join(struct deflate *d, struct frame *const *parts, size_t count,
+                  struct frame *joined)
 {
     struct frame *twins[DEFLATE_JOIN_MAX];
     bool any = false;
     assert(count <= DEFLATE_JOIN_MAX);
     for (size_t i = 0; i < count; i++) {
         twins[i] = deflate_frame(d, parts[i], BITS_MAX);
-        any |= twins[i] != parts[i];
+        any |= twins[i]->len < parts[i]->len;
     }
     struct frame *twin = any ? frame_join(twins, count) : NULL;
-    if (!twin)
-        return any ? -1 : 0;
-    (void)frame_set_twin(joined, twin);
-    return 0;
+    if (twin)
+        (void)frame_set_twin(joined, twin);
 }
 
 struct frame *deflate_frame(struct deflate *d, struct frame *f, int bits)

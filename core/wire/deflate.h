@@ -38,9 +38,9 @@ int deflate_inflate(struct deflate *d, struct bytes in, size_t limit, struct byt
 struct frame *deflate_frame(struct deflate *d, struct frame *f, int bits);
 
 /* Gives `joined`, the frame_join of `count` (at most DEFLATE_JOIN_MAX) parts, the join of
- * their twins as its twin, if any part is worth compressing. Returns 0, or -1 when memory
- * is out: then it goes out plain. */
-int deflate_join(struct deflate *d, struct frame *const *parts, size_t count,
-                 struct frame *joined);
+ * their twins as its twin, if any part is worth compressing and memory is not out; else
+ * it goes out plain. */
+void deflate_join(struct deflate *d, struct frame *const *parts, size_t count,
+                  struct frame *joined);
 
 #endif

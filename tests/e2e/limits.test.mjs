@@ -391,6 +391,15 @@ limit("limit_head_time_ends_a_head_that_comes_byte_by_byte", ["--head-time", "1"
   await server.waitLog(/limit=--head-time /);
 });
 
+limit("limit_head_time_is_logged_though_nothing_else_happens", ["--head-time", "1"], async (server, stage) => {
+  for (const times of [1, 2, 3]) {
+    const raw = await dialRaw(server);
+    stage.defer(() => raw.destroy());
+    assert.equal((await raw.end()).length, 0);
+    await server.waitLog(new RegExp(`limit=--head-time ip=127\\.0\\.0\\.1 times=${times}$`, "m"));
+  }
+});
+
 overThreads("limit_head_time_holds_through_tls_and_for_its_handshake", (stage) =>
   encrypted([makeCert(folder(stage), "ana.test")], ["--head-time", "1"], { script: RUN }), async (server, stage) => {
   const raw = new Raw(await dialTls(server, stage)), idle = new Raw(await dialTls(server, stage));
