@@ -3,7 +3,7 @@
 import { IDLE, ROWS, isOverloaded, typical } from "./report.mjs";
 
 const SERVERS = ["charlua", "nchan", "ws"];
-const LABEL = 270, WIDTH = 860, BAR = 13, GAP = 16, TOP = 64;
+const LABEL = 290, WIDTH = 880, BAR = 13, GAP = 16, TOP = 64;
 const STYLE = `
   text { font: 13px system-ui, sans-serif; fill: #1f2328 }
   .title { font-weight: 600; font-size: 15px } .faint { fill: #59636e; font-size: 12px }
@@ -15,8 +15,9 @@ const STYLE = `
     .ground { fill: #0d1117 } .line { stroke: #3d444d }
   }`;
 
-/* A round number for the end of the axis. */
-const ceiling = (value) => [2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50].find((n) => n >= value) ?? Math.ceil(value);
+/* The end of the axis. Longer bars are cut there, with a gap before their end: their number says how long they are. */
+const END_MAX = 12;
+const ceiling = (value) => [2, 3, 4, 5, 6, 8, 10].find((n) => n >= value) ?? END_MAX;
 
 /* null when there is nothing to compare. */
 export function drawChart(data) {
@@ -30,15 +31,16 @@ export function drawChart(data) {
     }).filter(({ bars }) => bars.length > 1 && bars[0].server === "charlua");
   if (!groups.length) return null;
   const end = ceiling(Math.max(...groups.flatMap(({ bars }) => bars.map(({ times }) => times))));
-  const scale = (WIDTH - LABEL - 190) / end;
+  const scale = (WIDTH - LABEL - 220) / end;
   let y = TOP, body = "";
   for (const { name, of, bars, unit } of groups) {
     body += `  <text x="${LABEL - 10}" y="${y + (bars.length * BAR) / 2 + 4}" text-anchor="end">${name}</text>\n`;
     for (const { server, value, times } of bars) {
-      const note = server === "charlua" ? "" : `, ${times.toFixed(1)} ×${isOverloaded(data, of, server) ? ", overloaded" : ""}`;
-      const width = Math.max(1, times * scale).toFixed(1);
+      const note = (server === "charlua" ? "" : `, ${times.toFixed(1)} ×`) + (isOverloaded(data, of, server) ? ", overloaded" : "");
+      const width = Math.max(1, Math.min(times, end) * scale).toFixed(1);
       const number = value.toLocaleString("en", { maximumFractionDigits: value < 100 ? 1 : 0 });
       body += `  <rect class="${server.split(" ")[0]}" x="${LABEL}" y="${y}" width="${width}" height="${BAR - 2}" rx="2"/>\n` +
+        (times > end ? `  <rect class="ground" x="${LABEL + Number(width) - 14}" y="${y}" width="5" height="${BAR - 2}"/>\n` : "") +
         `  <text class="faint" x="${LABEL + Number(width) + 6}" y="${y + BAR - 3}">${server} ${number} ${unit}${note}</text>\n`;
       y += BAR;
     }

@@ -111,7 +111,8 @@ function targets(data) {
     const digits = target.than ? 2 : 0;
     return [target.name, `≤ ${target.most} ${unit}`, `${shown(value, digits)} ${unit}`,
       `${shown(Math.min(...values), digits)} to ${shown(Math.max(...values), digits)}`,
-      value <= target.most ? "met" : `missed by ${shown((value / target.most - 1) * 100, 0)} %`];
+      (value <= target.most ? "met" : `missed by ${shown((value / target.most - 1) * 100, 0)} %`) +
+        (isOverloaded(data, target.of, "charlua") ? ", but overloaded: counts for nothing" : "")];
   });
   return table(["target", "at most", "measured", "rounds", ""], rows.filter(Boolean));
 }

@@ -143,14 +143,17 @@ const GROUPS = {
   growth: (round) => (round < 3 ? growth(round) : undefined),
 };
 
+const unknown = [...plan.only.filter((name) => !GROUPS[name]),
+  ...plan.servers.filter((name) => !STARTS[name] && name !== "bare")];
+if (unknown.length) {
+  console.error(`there is no ${unknown.join(", ")}: see --help`);
+  process.exit(2);
+}
 if (!given.from) {
   if (plan.servers.includes("nchan") && !hasNchan()) data.missing.push("nchan");
   if (plan.servers.includes("ws") && !hasWs()) data.missing.push("ws");
   for (let round = 0; round < plan.rounds; round++)
-    for (const group of plan.only) {
-      if (!GROUPS[group]) throw new Error(`there is no ${group}: see --help`);
-      await GROUPS[group](round);
-    }
+    for (const group of plan.only) await GROUPS[group](round);
   writeFileSync(given.json ?? join(BUILD, "bench.json"), `${JSON.stringify(data, null, 1)}\n`);
 }
 process.stdout.write(report(data));
