@@ -32,8 +32,8 @@ enum {
 static const double RETRY_SECONDS = 0.1;
 
 /* A room is left alone for PAUSE_FACTOR times what writing to it takes, so that under
- * load more messages share a write; not longer than PAUSE_MAX unless the writing itself
- * takes longer, and small rooms not at all. */
+ * load more messages share a write; not longer than PAUSE_MAX, and small rooms not at
+ * all. */
 static const double PAUSE_FACTOR = 2, PAUSE_MAX = 0.005, PAUSE_MIN = 0.0003;
 
 /* What takes longer than this for one peer is not its room's fault. */
@@ -356,7 +356,7 @@ static double next_write(const struct shard *s, const struct topic *t)
     double takes = s->write_seconds * t->count, pause = PAUSE_FACTOR * takes;
     if (pause < PAUSE_MIN)
         return 0;
-    return clock_now() + takes + fmin(pause, fmax(takes, PAUSE_MAX));
+    return clock_now() + takes + (pause < PAUSE_MAX ? pause : PAUSE_MAX);
 }
 
 /* Hands what `t` holds to its members' queues. */
