@@ -127,6 +127,7 @@ test: deps-test ## install what is missing, build, and run every test
 	@$(MAKE) -s e2e
 	@$(MAKE) -s conformance
 	@$(MAKE) -s torture-small
+	@$(MAKE) -s bench-instructions
 	@$(MAKE) -s sanitize
 	@$(MAKE) -s fuzz
 
@@ -213,7 +214,8 @@ bench: deps-bench ## what everything costs, beside nginx with nchan, node with w
 bench-quick: $(BUILD)/charlua $(BENCH) | have-modules ## the same in a minute: one round of what is said
 	CHARLUA_BUILD=$(abspath $(BUILD)) node tests/bench/run.mjs --quick $(ARGS)
 
-bench-instructions: deps-bench ## count instructions a message and delivery; more than 5 % above the baseline fail
+bench-instructions: deps-test ## count instructions a message and delivery; more than 5 % above the baseline fail
+	$(call install,valgrind)
 	@$(MAKE) -s -j2 $(BUILD)/charlua $(BENCH)
 	CHARLUA_BUILD=$(abspath $(BUILD)) node tests/bench/instructions.mjs
 

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <openssl/evp.h>
+#include <openssl/sha.h>
 
 enum { KEY_LEN = 24, DIGEST_LEN = 20 };
 
@@ -44,7 +45,7 @@ static int accept_make(struct bytes key, char accept[UPGRADE_ACCEPT_SIZE])
     uint8_t text[KEY_LEN + sizeof guid - 1], digest[DIGEST_LEN];
     memcpy(text, key.at, KEY_LEN);
     memcpy(text + KEY_LEN, guid, sizeof guid - 1);
-    if (!EVP_Digest(text, sizeof text, digest, NULL, EVP_sha1(), NULL))
+    if (!SHA1(text, sizeof text, digest))
         return -1;
     EVP_EncodeBlock((unsigned char *)accept, digest, DIGEST_LEN);
     return 0;
