@@ -18,7 +18,8 @@ struct vm {
     size_t memory_max; /* allocation fails beyond it */
     uint64_t deadline; /* when to look at what the running budget has used,
                         * CLOCK_MONOTONIC nanoseconds; 0: none runs */
-    uint64_t cpu_end;  /* of the running budget, nanoseconds of the thread's own time */
+    uint64_t budget;   /* of the running one, nanoseconds */
+    uint64_t cpu_end;  /* of it, in the thread's own time; 0: not looked at yet */
     bool expired;      /* the running budget was exceeded */
     bool no_memory;    /* the last vm_call failed for it */
 };
