@@ -27,9 +27,10 @@ bool bundle_has_room(const struct bundle *b, size_t len, size_t bytes_max)
 
 int bundle_add(struct bundle *b, struct bundles *all, struct frame *f)
 {
-    if (buf_append(&b->parts, (struct bytes){(const uint8_t *)&f, sizeof f}) < 0)
+    if (buf_reserve(&b->parts, sizeof(struct frame *)) < 0)
         return -1;
-    frame_ref(f);
+    bundle_parts(b)[bundle_count(b)] = frame_ref(f);
+    b->parts.len += sizeof(struct frame *);
     b->bytes += frame_bytes(f).len;
     all->bytes += frame_bytes(f).len;
     if (list_is_empty(&b->open))

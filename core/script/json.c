@@ -50,7 +50,8 @@ static void append(lua_State *L, struct out *to, struct bytes text)
     if (to->buf->len > to->max || text.len > to->max - to->buf->len)
         too_large(L, to);
     uint8_t *at = room(L, to, text.len);
-    memcpy(at, text.at, text.len);
+    if (text.len)
+        memcpy(at, text.at, text.len);
     to->buf->len += text.len;
 }
 
