@@ -68,14 +68,14 @@ static void reap(struct ring *r)
 
 void ring_submit(struct ring *r)
 {
-    int n = 0;
-    for (unsigned done = 0; done < r->count && n >= 0; done += n > 0 ? (unsigned)n : 0) {
+    int n = 1;
+    for (unsigned done = 0; done < r->count && n > 0; done += n > 0 ? (unsigned)n : 0) {
         do
             n = io_uring_submit(&r->uring);
         while (n == -EINTR);
         reap(r);
     }
-    if (n < 0) { /* what is still queued must not leave later, with other bytes */
+    if (n <= 0) { /* what is still queued must not leave later, with other bytes */
         io_uring_queue_exit(&r->uring);
         r->broken = true;
     }
