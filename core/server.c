@@ -334,12 +334,21 @@ static void on_end(struct ev_loop *loop, ev_timer *w, int revents)
     end(w->data);
 }
 
+static void post_host(struct server *s, enum mail_kind kind)
+{
+    struct batch b = {0};
+    struct mail m = {.kind = kind};
+    if (batch_add(&b, &m, (struct bytes){0}) == 0)
+        (void)mailbox_post(&s->host_inbox, &b);
+    buf_deinit(&b.buf);
+}
+
 static void begin_drain(struct server *s)
 {
     log_info(s->log, "stopping connections=%llu",
              (unsigned long long)stats_read(&s->stats.connections));
     atomic_store(&s->draining, true);
-    post_all(s, MAIL_DRAIN);
+    post_host(s, MAIL_DRAIN);
     ev_timer_set(&s->drain, DRAIN_SECONDS, 0);
     ev_timer_set(&s->end, END_SECONDS, 0);
     ev_timer_start(s->main.loop, &s->drain);
@@ -352,11 +361,7 @@ static void reload(struct server *s)
     if (s->tls && tls_reload(s->tls, error, sizeof error) < 0)
         log_error(s->log, "certificates not reloaded, the old ones stay in use: %s",
                   error);
-    struct batch b = {0};
-    struct mail m = {.kind = MAIL_RELOAD};
-    if (batch_add(&b, &m, (struct bytes){0}) == 0)
-        (void)mailbox_post(&s->host_inbox, &b);
-    buf_deinit(&b.buf);
+    post_host(s, MAIL_RELOAD);
 }
 
 /* Something was asked for, or the draining is done. */

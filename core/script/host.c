@@ -273,6 +273,11 @@ static void handle_mail(struct host *h, const struct mail *m)
     case MAIL_POST:
         post_to_room(h, m);
         break;
+    case MAIL_DRAIN:
+        run_event(h, "on_stop");
+        (void)world_drain(&h->world);
+        world_commit(&h->world);
+        break;
     case MAIL_SEND:
     case MAIL_BROADCAST:
     case MAIL_JOIN:
@@ -283,7 +288,6 @@ static void handle_mail(struct host *h, const struct mail *m)
     case MAIL_RESUME:
     case MAIL_PROTOCOLS:
     case MAIL_ACCEPT:
-    case MAIL_DRAIN:
     case MAIL_ABORT:
         break; /* a shard's business: never sent here */
     }

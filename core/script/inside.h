@@ -13,7 +13,7 @@
 
 enum { TIMERS_MAX = 100000 };
 
-enum run_kind { RUN_OPEN, RUN_MESSAGE, RUN_CLOSE, RUN_TIMER, RUN_RESUME };
+enum run_kind { RUN_OPEN, RUN_MESSAGE, RUN_CLOSE, RUN_TIMER, RUN_EVENT, RUN_RESUME };
 
 /* A handler's coroutine; a full userdata whose user value is the thread. */
 struct task {

@@ -68,6 +68,9 @@ static int load(lua_State *L)
     app_protocols(L, h);
     if (h->vm.expired)
         luaL_error(L, "out of time: loading took more than %d seconds", LOAD_SECONDS);
+    app_migrate(L);
+    if (h->vm.expired)
+        luaL_error(L, "out of time: migrate took more than %d seconds", LOAD_SECONDS);
     if (!h->is_scratch) /* from here on nothing fails */
         drop_timers_of_old_rules(L, h, last);
     app_swap(L);
@@ -135,5 +138,7 @@ int host_load(struct host *h)
     stats_add(&h->setup.stats->reloads, again);
     log_info(h->setup.log, "rules %s script=%s", again ? "reloaded" : "loaded",
              h->setup.script);
+    run_event(h, again ? "on_reload" : "on_start");
+    world_post(&h->world);
     return 0;
 }

@@ -141,6 +141,11 @@ static int push_call(lua_State *L, struct run *r)
     case RUN_TIMER:
         push_timer(L, r);
         break;
+    case RUN_EVENT:
+        app_push(L, NULL, r->event);
+        if (lua_isnil(L, -1))
+            return 0;
+        break;
     case RUN_RESUME:
         if (r->closed) {
             lua_pushnil(L);
@@ -298,8 +303,8 @@ void run_send_error(struct host *h, struct client *c, const char *what)
 
 static void report(struct host *h, const struct run *r, const char *error)
 {
-    static const char *const names[] = {"on_open", "message", "on_close", "timer",
-                                        "resumed"};
+    static const char *const names[] = {"on_open", "message", "on_close",
+                                        "timer",   "event",   "resumed"};
     stats_add(&h->setup.stats->handler_errors, 1);
     log_error(h->setup.log, "handler failed handler=%s client=%llu: %s", names[r->kind],
               r->client ? (unsigned long long)r->client->id : 0ULL, error);
@@ -391,4 +396,10 @@ bool run_handler(struct host *h, struct run *r)
         run_commit(h);
     }
     return true;
+}
+
+void run_event(struct host *h, const char *event)
+{
+    struct run r = {.kind = RUN_EVENT, .event = event};
+    (void)run_handler(h, &r);
 }

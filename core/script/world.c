@@ -268,13 +268,24 @@ enum world_result world_close(struct world *w, uint64_t client, uint16_t code,
     return stage(w, id_shard(client), &m, reason);
 }
 
-enum world_result world_protocols(struct world *w, struct bytes names)
+static enum world_result stage_all(struct world *w, enum mail_kind kind,
+                                   struct bytes bytes)
 {
-    struct mail m = {.kind = MAIL_PROTOCOLS};
+    struct mail m = {.kind = kind};
     for (uint32_t i = 0; i < w->shard_count; i++)
-        if (stage(w, i, &m, names) != WORLD_OK)
+        if (stage(w, i, &m, bytes) != WORLD_OK)
             return WORLD_NO_MEMORY;
     return WORLD_OK;
+}
+
+enum world_result world_protocols(struct world *w, struct bytes names)
+{
+    return stage_all(w, MAIL_PROTOCOLS, names);
+}
+
+enum world_result world_drain(struct world *w)
+{
+    return stage_all(w, MAIL_DRAIN, (struct bytes){0});
 }
 
 enum world_result world_pause(struct world *w, struct client *c, bool paused)

@@ -99,6 +99,8 @@ enum world_result world_close(struct world *w, uint64_t client, uint16_t code,
                               struct bytes reason);
 /* Tells every shard which subprotocols the rules speak, each behind a comma. */
 enum world_result world_protocols(struct world *w, struct bytes names);
+/* Tells every shard to close everyone and to end. */
+enum world_result world_drain(struct world *w);
 enum world_result world_pause(struct world *w, struct client *c, bool paused);
 
 /* All that was staged stays; then rooms without members go. */
