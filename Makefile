@@ -76,6 +76,9 @@ $(BUILD)/pic/%.o: %.c | tools
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -c -o $@ $<
 
+# These have a Lua file of the same name in them.
+$(BUILD)/core/script/testing.o $(BUILD)/pic/core/script/testing.o: core/script/testing.lua
+
 .PHONY: tools
 tools:
 	@{ command -v $(firstword $(CC)) && pkg-config --exists $(PKGS) && test -f /usr/include/ev.h; } >/dev/null 2>&1 || \

@@ -466,31 +466,37 @@ static int build_shard(struct server *s, const struct config *c, uint32_t index)
     return p->shard ? 0 : -1;
 }
 
-static int build_host(struct server *s, const struct server_setup *setup)
+void server_host_setup(const struct server_setup *setup, struct host_setup *out)
 {
     const struct config *c = setup->config;
-    struct host_setup host = {
+    *out = (struct host_setup){
         .script = c->script,
         .options = (const struct host_option *)(const void *)c->set,
         .option_count = c->set_count,
         .natives = setup->natives,
         .native_count = setup->native_count,
-        .log = s->log,
-        .stats = &s->stats,
-        .inbox = &s->host_inbox,
-        .shards = s->inboxes,
-        .shard_count = s->shard_count,
+        .log = setup->log,
         .frame_max =
             c->max_queue > FRAME_MAX_BYTES ? (size_t)c->max_queue : FRAME_MAX_BYTES,
-        .is_draining = &s->draining,
         .memory_max = (size_t)c->script_memory,
         .json_depth = (int)c->max_json_depth,
         .handler_time = (double)c->handler_time / 1000,
         .rooms_max = (uint32_t)c->max_rooms,
         .rooms_per_client = (uint32_t)c->max_client_rooms,
         .version = setup->version,
-        .now = ev_time(),
     };
+}
+
+static int build_host(struct server *s, const struct server_setup *setup)
+{
+    struct host_setup host;
+    server_host_setup(setup, &host);
+    host.stats = &s->stats;
+    host.inbox = &s->host_inbox;
+    host.shards = s->inboxes;
+    host.shard_count = s->shard_count;
+    host.is_draining = &s->draining;
+    host.now = ev_time();
     s->host = s->host_place->host = host_new(&host);
     return s->host ? 0 : -1;
 }

@@ -253,7 +253,7 @@ static void compose(lua_State *L)
 
 void app_load(lua_State *L, struct host *h, int builtins)
 {
-    loader_run(L, &h->loader, h->setup.script, builtins);
+    loader_run(L, &h->loader, h->setup.script, h->source, builtins);
     int app = lua_gettop(L);
     if (!lua_istable(L, app))
         luaL_error(

@@ -5,6 +5,7 @@
 #include "script/json.h"
 #include "script/reload.h"
 #include "script/run.h"
+#include "script/sandbox.h"
 #include "wire/close.h"
 #include "wire/utf8.h"
 
@@ -425,6 +426,8 @@ static int set_up(lua_State *L)
     new_table(L, KEY_ANCHORS, NULL);
     new_table(L, KEY_TIMERS, NULL);
     new_table(L, KEY_TASKS, NULL);
+    if (host_of(L)->setup.seed)
+        sandbox_seed(L, (lua_Integer)host_of(L)->setup.seed);
     reload_push_json(L);
     lua_getfield(L, -1, "decode");
     lua_rawsetp(L, LUA_REGISTRYINDEX, &host_keys[KEY_DECODE]);
@@ -447,6 +450,7 @@ struct host *host_new(const struct host_setup *setup)
         host_free(h);
         return NULL;
     }
+    h->vm.now = &h->now;
     h->world.on_room_gone = on_room_gone;
     h->world.ctx = h;
     return h;

@@ -40,7 +40,8 @@ struct host {
     uint64_t timers_committed; /* the last timer id that stays */
     struct buf cancelled;      /* uint64_t ids of timers that the handler cancelled */
     uint32_t drained_shards;
-    size_t peak; /* most clients since memory was last given back */
+    size_t peak;         /* most clients since memory was last given back */
+    struct bytes source; /* of the rules that are being loaded; empty: the file */
     bool is_scratch;
     bool is_loaded; /* some rules are in force */
     bool owes;      /* some client is unanswered */

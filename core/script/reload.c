@@ -109,6 +109,7 @@ static int load_in_scratch(struct host *live, char error[VM_ERROR_SIZE])
         return -1;
     }
     scratch->is_scratch = true;
+    scratch->source = live->source;
     scratch->now = live->now;
     int result = load_in(scratch, error);
     if (result < 0 &&
@@ -141,4 +142,12 @@ int host_load(struct host *h)
     run_event(h, again ? "on_reload" : "on_start");
     world_post(&h->world);
     return 0;
+}
+
+int host_load_text(struct host *h, struct bytes source)
+{
+    h->source = source;
+    int result = host_load(h);
+    h->source = (struct bytes){0};
+    return result;
 }

@@ -20,6 +20,7 @@ struct vm {
                         * CLOCK_MONOTONIC nanoseconds; 0: none runs */
     uint64_t budget;   /* of the running one, nanoseconds */
     uint64_t cpu_end;  /* of it, in the thread's own time; 0: not looked at yet */
+    const double *now; /* seconds since 1970 for os.time and os.date */
     bool expired;      /* the running budget was exceeded */
     bool no_memory;    /* the last vm_call failed for it */
 };
