@@ -9,7 +9,7 @@
 #include "net/conn.h"
 
 struct peer {
-    struct conn *conn;
+    struct conn conn;
     struct list dirty; /* in the writer's list */
     uint64_t id;
     bool opened;   /* MAIL_OPEN was posted */

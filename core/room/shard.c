@@ -33,7 +33,6 @@ struct link {
     struct list wait; /* in the list of its wait's kind */
     double deadline;
     struct stream tcp; /* of a connection that is not encrypted */
-    struct shard *shard;
 };
 
 struct shard {
@@ -60,9 +59,14 @@ static struct link *link_of(struct peer *p)
     return LIST_ENTRY(p, struct link, peer);
 }
 
-static struct shard *shard_of(struct peer *p)
+static struct peer *peer_of(struct conn *c)
 {
-    return link_of(p)->shard;
+    return LIST_ENTRY(c, struct peer, conn);
+}
+
+static struct shard *shard_of(const struct peer *p)
+{
+    return LIST_ENTRY(p->conn.env, struct shard, env);
 }
 
 static void touch(struct peer *p)
@@ -92,7 +96,7 @@ static void read_peer(struct peer *p)
         return;
     }
     for (int i = 0; i < READS_A_TURN; i++)
-        if (!conn_read(p->conn, s->scratch, sizeof s->scratch))
+        if (!conn_read(&p->conn, s->scratch, sizeof s->scratch))
             return;
     ev_feed_event(s->setup.loop, &link_of(p)->io, EV_READ);
 }
@@ -100,9 +104,9 @@ static void read_peer(struct peer *p)
 static void on_io(struct ev_loop *loop, ev_io *w, int revents)
 {
     (void)loop;
-    struct peer *p = &((struct link *)w->data)->peer;
+    struct peer *p = &LIST_ENTRY(w, struct link, io)->peer;
     keep_time(shard_of(p));
-    if ((revents & EV_READ) || conn_wants_read_retry(p->conn))
+    if ((revents & EV_READ) || conn_wants_read_retry(&p->conn))
         read_peer(p);
     touch(p);
 }
@@ -119,23 +123,19 @@ static void accept_peer(struct shard *s, const struct mail *m)
     }
     if (!stream)
         goto fail;
-    l->shard = s;
+    if (peers_add(&s->peers, s->setup.index, &l->peer) < 0)
+        goto fail;
+    conn_init(&l->peer.conn, &s->env, stream, &m->accept.addr);
     list_init(&l->wait);
     list_init(&l->peer.dirty);
     ev_io_init(&l->io, on_io, stream->fd, EV_READ);
-    l->io.data = l;
-    l->peer.conn = conn_new(&s->env, &l->peer, stream, &m->accept.addr);
-    if (!l->peer.conn || peers_add(&s->peers, s->setup.index, &l->peer) < 0)
-        goto fail;
     touch(&l->peer);
     return;
 fail:
     gate_leave(s->setup.gate, &m->accept.addr);
     log_warn(s->setup.log, "connection refused: out of memory or of slots shard=%u",
              s->setup.index);
-    if (l && l->peer.conn)
-        conn_free(l->peer.conn);
-    else if (stream)
+    if (stream)
         stream->ops->free(stream);
     else
         close(m->accept.fd);
@@ -144,24 +144,23 @@ fail:
 
 static void reap(struct link *l)
 {
-    struct shard *s = l->shard;
+    struct shard *s = shard_of(&l->peer);
     list_remove(&l->wait);
     list_remove(&l->peer.dirty);
     ev_io_stop(s->setup.loop, &l->io);
     ev_clear_pending(s->setup.loop, &l->io);
     broadcast_leave_all(&s->broadcast, id_slot(l->peer.id));
     peers_remove(&s->peers, &l->peer);
-    gate_leave(s->setup.gate, conn_addr(l->peer.conn));
-    conn_free(l->peer.conn);
+    gate_leave(s->setup.gate, conn_addr(&l->peer.conn));
+    conn_deinit(&l->peer.conn);
     free(l);
 }
 
 /* --- mail up ------------------------------------------------------------- */
 
-static int on_open(void *owner, struct conn *conn, struct bytes head,
-                   struct bytes protocol)
+static int on_open(struct conn *conn, struct bytes head, struct bytes protocol)
 {
-    struct peer *p = owner;
+    struct peer *p = peer_of(conn);
     struct shard *s = shard_of(p);
     const struct stream *stream = conn_stream(conn);
     struct mail m = {.kind = MAIL_OPEN, .id = p->id};
@@ -188,9 +187,9 @@ static int on_open(void *owner, struct conn *conn, struct bytes head,
     return 0;
 }
 
-static bool on_client(void *owner, struct conn *conn, const struct addr *client)
+static bool on_client(struct conn *conn, const struct addr *client)
 {
-    struct shard *s = shard_of(owner);
+    struct shard *s = shard_of(peer_of(conn));
     enum gate_answer answer =
         gate_change(s->setup.gate, conn_addr(conn), client, s->env.now_ms);
     if (answer == GATE_OPEN)
@@ -201,10 +200,9 @@ static bool on_client(void *owner, struct conn *conn, const struct addr *client)
     return false;
 }
 
-static int on_message(void *owner, struct conn *conn, struct bytes data, bool binary)
+static int on_message(struct conn *conn, struct bytes data, bool binary)
 {
-    (void)conn;
-    struct peer *p = owner;
+    struct peer *p = peer_of(conn);
     struct mail m = {.kind = MAIL_MESSAGE, .id = p->id, .binary = binary};
     return batch_add(&shard_of(p)->up, &m, data);
 }
@@ -216,7 +214,7 @@ static bool tell_end(struct peer *p)
     struct shard *s = shard_of(p);
     struct mail m = {.kind = MAIL_CLOSED, .id = p->id};
     struct bytes reason;
-    if (!p->opened || p->told || !conn_is_over(p->conn, &m.code, &reason))
+    if (!p->opened || p->told || !conn_is_over(&p->conn, &m.code, &reason))
         return true;
     if (batch_add(&s->up, &m, reason) < 0)
         return false;
@@ -234,7 +232,7 @@ static void join(struct peer *p, uint64_t room)
     if (p->told || broadcast_join(&shard_of(p)->broadcast, room, id_slot(p->id)) == 0)
         return;
     /* It would miss what its room is told: better that it comes back. */
-    conn_close(p->conn, WS_CLOSE_INTERNAL, bytes_of("out of memory"));
+    conn_close(&p->conn, WS_CLOSE_INTERNAL, bytes_of("out of memory"));
     touch(p);
 }
 
@@ -250,7 +248,7 @@ static void carry_to_peer(struct peer *p, const struct mail *m)
     } else if (m->kind == MAIL_LEAVE) {
         broadcast_leave(b, m->room, id_slot(p->id));
     } else {
-        conn_close(p->conn, m->code, mail_bytes(m));
+        conn_close(&p->conn, m->code, mail_bytes(m));
         touch(p);
     }
 }
@@ -264,9 +262,9 @@ static void drain(struct shard *s, bool politely)
         struct peer *p = peers_at(&s->peers, i);
         if (!p || !p->opened)
             continue;
-        conn_close(p->conn, WS_CLOSE_GOING_AWAY, bytes_of("server stopping"));
+        conn_close(&p->conn, WS_CLOSE_GOING_AWAY, bytes_of("server stopping"));
         if (!politely)
-            conn_abort(p->conn);
+            conn_abort(&p->conn);
         touch(p);
     }
 }
@@ -295,7 +293,7 @@ static void carry_out(struct shard *s, const struct mail *m)
     case MAIL_PAUSE:
     case MAIL_RESUME:
         if (p) {
-            conn_pause(p->conn, m->kind == MAIL_PAUSE);
+            conn_pause(&p->conn, m->kind == MAIL_PAUSE);
             touch(p);
         }
         break;
@@ -328,8 +326,8 @@ static void carry_out(struct shard *s, const struct mail *m)
 
 static void watch(struct link *l)
 {
-    struct shard *s = l->shard;
-    const struct conn *c = l->peer.conn;
+    struct shard *s = shard_of(&l->peer);
+    const struct conn *c = &l->peer.conn;
     int events =
         (conn_wants_read(c) && !s->held ? EV_READ : 0) |
         (conn_wants_write(c) && !(s->held && conn_wants_read_retry(c)) ? EV_WRITE : 0);
@@ -344,12 +342,13 @@ static void watch(struct link *l)
 static void rearm(struct link *l)
 {
     bool restarted;
-    enum conn_wait wait = conn_wait(l->peer.conn, &restarted);
+    enum conn_wait wait = conn_wait(&l->peer.conn, &restarted);
     if (!restarted)
         return;
-    l->deadline = clock_now() + l->shard->setup.wait[wait];
+    struct shard *s = shard_of(&l->peer);
+    l->deadline = clock_now() + s->setup.wait[wait];
     list_remove(&l->wait);
-    list_add_tail(&l->shard->waits[wait], &l->wait);
+    list_add_tail(&s->waits[wait], &l->wait);
 }
 
 /* Brings a peer's socket, timer and life in line with its conn, after what it had to
@@ -361,7 +360,7 @@ static void settle(struct peer *p)
         touch(p);
         return;
     }
-    if (conn_is_dead(p->conn)) {
+    if (conn_is_dead(&p->conn)) {
         reap(l);
         return;
     }
@@ -433,7 +432,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
             if (l->deadline > now)
                 break;
             list_remove(&l->wait);
-            conn_timeout(l->peer.conn);
+            conn_timeout(&l->peer.conn);
             touch(&l->peer);
         }
     }

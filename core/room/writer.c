@@ -31,24 +31,24 @@ void writer_touch(struct writer *w, struct peer *p)
 
 void writer_send(struct writer *w, struct peer *p, struct frame *f)
 {
-    enum send_result result = conn_send(p->conn, f);
+    enum send_result result = conn_send(&p->conn, f);
     if (result == SEND_FULL && !list_is_empty(&p->dirty)) {
         /* Much at once is not slow: what the socket takes of this turn's leaves first. */
-        conn_flush(p->conn);
-        result = conn_send(p->conn, f);
+        conn_flush(&p->conn);
+        result = conn_send(&p->conn, f);
     }
     if (result == SEND_OK)
         stats_add(&w->stats->messages_out, f->messages);
     else if (result == SEND_FULL)
-        conn_too_slow(p->conn, f, w->drop_when_slow);
+        conn_too_slow(&p->conn, f, w->drop_when_slow);
     writer_touch(w, p);
 }
 
 /* Leaves the peer's write to the ring. False: it has to write for itself. */
 static bool write_later(struct writer *w, struct peer *p)
 {
-    struct bytes piece = w->ring ? conn_piece(p->conn) : (struct bytes){0};
-    if (!piece.len || !ring_send(w->ring, conn_stream(p->conn)->fd, piece,
+    struct bytes piece = w->ring ? conn_piece(&p->conn) : (struct bytes){0};
+    if (!piece.len || !ring_send(w->ring, conn_stream(&p->conn)->fd, piece,
                                  &w->writing[w->writing_count].result))
         return false;
     w->writing[w->writing_count++].peer = p;
@@ -60,7 +60,7 @@ static void finish_writing(struct writer *w)
     if (w->writing_count)
         ring_submit(w->ring);
     for (uint32_t i = 0; i < w->writing_count; i++) {
-        conn_wrote(w->writing[i].peer->conn, w->writing[i].result);
+        conn_wrote(&w->writing[i].peer->conn, w->writing[i].result);
         w->settle(w->writing[i].peer);
     }
     w->writing_count = 0;
@@ -83,7 +83,7 @@ void writer_run(struct writer *w)
                 finish_writing(w);
             continue;
         }
-        conn_flush(p->conn);
+        conn_flush(&p->conn);
         w->settle(p);
     }
     finish_writing(w);
