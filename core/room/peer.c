@@ -1,5 +1,7 @@
-/* peer: the free slots are a queue. */
+/* peer: fresh slots first, then those that were freed longest ago. */
 #include "room/peer.h"
+
+#include "base/array.h"
 
 #include <stdlib.h>
 
@@ -16,30 +18,28 @@ void peers_deinit(struct peers *s)
     peers_init(s);
 }
 
-static int grow(struct peers *s)
+static uint32_t take_slot(struct peers *s)
 {
-    uint32_t count = s->count ? s->count * 2 : 64;
-    if (count > ID_SLOTS_MAX)
-        return -1;
-    struct peer_slot *slots = realloc(s->slots, count * sizeof *slots);
+    uint32_t i = s->first_free;
+    if (s->count == s->cap && i != NO_SLOT) {
+        s->first_free = s->slots[i].next_free;
+        return i;
+    }
+    if (s->count == ID_SLOTS_MAX)
+        return NO_SLOT;
+    struct peer_slot *slots = array_reach(s->slots, &s->cap, s->count, sizeof *slots);
     if (!slots)
-        return -1;
-    for (uint32_t i = s->count; i < count; i++)
-        slots[i] = (struct peer_slot){.generation = 1,
-                                      .next_free = i + 1 < count ? i + 1 : NO_SLOT};
-    s->first_free = s->count;
-    s->last_free = count - 1;
+        return NO_SLOT;
     s->slots = slots;
-    s->count = count;
-    return 0;
+    slots[s->count].generation = 1;
+    return s->count++;
 }
 
 int peers_add(struct peers *s, uint32_t shard, struct peer *p)
 {
-    if (s->first_free == NO_SLOT && grow(s) < 0)
+    uint32_t i = take_slot(s);
+    if (i == NO_SLOT)
         return -1;
-    uint32_t i = s->first_free;
-    s->first_free = s->slots[i].next_free;
     s->slots[i].peer = p;
     p->id = id_make(shard, i, s->slots[i].generation);
     return 0;

@@ -25,8 +25,8 @@ struct peer_slot {
 
 struct peers {
     struct peer_slot *slots;
-    uint32_t count; /* of slots */
-    uint32_t first_free, last_free;
+    uint32_t cap, count;            /* `count` of them have been in use */
+    uint32_t first_free, last_free; /* a queue of those that are not any more */
 };
 
 void peers_init(struct peers *s);
