@@ -23,12 +23,6 @@ void writer_deinit(struct writer *w)
     ring_free(w->ring);
 }
 
-void writer_touch(struct writer *w, struct peer *p)
-{
-    if (list_is_empty(&p->dirty))
-        list_add_tail(&w->dirty, &p->dirty);
-}
-
 void writer_send(struct writer *w, struct peer *p, struct frame *f)
 {
     enum send_result result = conn_send(&p->conn, f);

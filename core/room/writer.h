@@ -26,7 +26,11 @@ void writer_init(struct writer *w, struct stats *stats, bool drop_when_slow,
 void writer_deinit(struct writer *w);
 
 /* The peer is written to and settled when the turn ends. */
-void writer_touch(struct writer *w, struct peer *p);
+static inline void writer_touch(struct writer *w, struct peer *p)
+{
+    if (list_is_empty(&p->dirty))
+        list_add_tail(&w->dirty, &p->dirty);
+}
 
 /* Queues `f` for the peer, taking its own reference. Who is too slow for it loses it or
  * the connection. */

@@ -87,7 +87,7 @@ static uint8_t *write_unit(uint32_t unit, uint8_t *to)
 static uint8_t *write_escape(const uint8_t **at, uint8_t *to)
 {
     static const char short_forms[] = "\"\"\\\\//\bb\ff\nn\rr\tt";
-    for (const char *s = short_forms; *s; s += 2) {
+    for (const char *s = short_forms; *s && **at < 0x80; s += 2) {
         if ((uint8_t)*s != **at)
             continue;
         *to++ = '\\';
@@ -109,6 +109,33 @@ static bool is_plain(uint8_t c)
     return c >= 0x20 && c < 0x7F && c != '"' && c != '\\' && c != '/';
 }
 
+/* Whether all eight bytes are plain. In `odd` the high bit of the first byte that is not
+ * is set: by itself, by what is taken from it or added to it, or, for the three that are
+ * no letters, because it is zero after the XOR. */
+static bool is_plain_word(uint64_t word)
+{
+    const uint64_t ones = UINT64_MAX / 0xFF;
+    uint64_t odd = word | (word - 0x20 * ones) | (word + ones) |
+                   ((word ^ '"' * ones) - ones) | ((word ^ '\\' * ones) - ones) |
+                   ((word ^ '/' * ones) - ones);
+    return (odd & 0x80 * ones) == 0;
+}
+
+/* How many bytes from `at` on are plain. */
+static size_t plain_run(const uint8_t *at, const uint8_t *end)
+{
+    const uint8_t *from = at;
+    uint64_t word;
+    for (; end - at >= 8; at += 8) {
+        memcpy(&word, at, 8);
+        if (!is_plain_word(word))
+            break;
+    }
+    while (at < end && is_plain(*at))
+        at++;
+    return (size_t)(at - from);
+}
+
 /* Part by part, so that little more room is taken than is used. */
 static void encode_string(lua_State *L, struct bytes text, struct out *out)
 {
@@ -120,9 +147,11 @@ static void encode_string(lua_State *L, struct bytes text, struct out *out)
         const uint8_t *stop = end - at > PART_BYTES ? at + PART_BYTES : end;
         uint8_t *to = room(L, out, PART_ROOM);
         while (at < stop) {
-            if (is_plain(*at))
-                *to++ = *at++;
-            else
+            size_t plain = plain_run(at, stop);
+            memcpy(to, at, plain);
+            to += plain;
+            at += plain;
+            if (at < stop)
                 to = write_escape(&at, to);
         }
         wrote(L, out, to);
