@@ -55,6 +55,13 @@ static void append(lua_State *L, struct out *to, struct bytes text)
     to->buf->len += text.len;
 }
 
+static void append_byte(lua_State *L, struct out *to, char byte)
+{
+    uint8_t *at = room(L, to, 1);
+    *at = (uint8_t)byte;
+    wrote(L, to, at + 1);
+}
+
 static void append_text(lua_State *L, struct out *out, const char *text)
 {
     append(L, out, bytes_of(text));
@@ -142,7 +149,7 @@ static void encode_string(lua_State *L, struct bytes text, struct out *out)
     if (!utf8_is_valid(text))
         luaL_error(L, "a string is not UTF-8 and can't be sent as text");
     const uint8_t *at = text.at, *end = text.at + text.len;
-    append_text(L, out, "\"");
+    append_byte(L, out, '"');
     while (at < end) {
         const uint8_t *stop = end - at > PART_BYTES ? at + PART_BYTES : end;
         uint8_t *to = room(L, out, PART_ROOM);
@@ -156,7 +163,7 @@ static void encode_string(lua_State *L, struct bytes text, struct out *out)
         }
         wrote(L, out, to);
     }
-    append_text(L, out, "\"");
+    append_byte(L, out, '"');
 }
 
 /* A whole number; 20 digits at most. */
@@ -199,15 +206,15 @@ static void encode(lua_State *L, int index, struct out *out, int depth);
 static void encode_array(lua_State *L, int index, struct out *out, int depth)
 {
     lua_Unsigned n = lua_rawlen(L, index);
-    append_text(L, out, "[");
+    append_byte(L, out, '[');
     for (lua_Unsigned i = 1; i <= n; i++) {
         if (i > 1)
-            append_text(L, out, ",");
+            append_byte(L, out, ',');
         lua_rawgeti(L, index, (lua_Integer)i);
         encode(L, lua_gettop(L), out, depth);
         lua_pop(L, 1);
     }
-    append_text(L, out, "]");
+    append_byte(L, out, ']');
 }
 
 static void encode_key(lua_State *L, int index, struct out *out)
@@ -226,17 +233,17 @@ static void encode_key(lua_State *L, int index, struct out *out)
 
 static void encode_object(lua_State *L, int index, struct out *out, int depth)
 {
-    const char *before = "{";
+    char before = '{';
     lua_pushnil(L);
     while (lua_next(L, index)) {
-        append_text(L, out, before);
-        before = ",";
+        append_byte(L, out, before);
+        before = ',';
         encode_key(L, lua_gettop(L) - 1, out);
-        append_text(L, out, ":");
+        append_byte(L, out, ':');
         encode(L, lua_gettop(L), out, depth);
         lua_pop(L, 1);
     }
-    append_text(L, out, *before == '{' ? "{}" : "}");
+    append_text(L, out, before == '{' ? "{}" : "}");
 }
 
 static void encode_table(lua_State *L, int index, struct out *out, int depth)
@@ -299,17 +306,17 @@ void json_encode(lua_State *L, int index, struct buf *out, size_t max)
 void json_encode_pairs(lua_State *L, int first, int last, struct buf *buf, size_t max)
 {
     struct out out = {buf, max};
-    const char *before = "{";
+    char before = '{';
     for (int i = first; i < last; i += 2) {
         if (lua_isnil(L, i + 1))
             continue;
-        append_text(L, &out, before);
-        before = ",";
+        append_byte(L, &out, before);
+        before = ',';
         encode_key(L, i, &out);
-        append_text(L, &out, ":");
+        append_byte(L, &out, ':');
         encode(L, i + 1, &out, 0);
     }
-    append_text(L, &out, *before == '{' ? "{}" : "}");
+    append_text(L, &out, before == '{' ? "{}" : "}");
 }
 
 void json_push(lua_State *L, struct bytes text)
