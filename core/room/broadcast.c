@@ -32,7 +32,7 @@ static void send_to_members(struct broadcast *b, const struct topic *t, struct f
 {
     bool has_twin = count == 1; /* a single one gets it by itself */
     for (uint32_t i = 0; i < t->count; i++) {
-        struct peer *p = peers_at(b->peers, t->members[i]);
+        struct peer *p = peers_at(b->peers, topic_member(t, i));
         if (!has_twin && conn_takes_deflated(&p->conn)) {
             deflate_join(b->env->deflate, parts, count, f);
             has_twin = true;
@@ -109,7 +109,7 @@ static void send_to_others(struct broadcast *b, const struct topic *t, uint64_t 
                            struct frame *f)
 {
     for (uint32_t i = 0; i < t->count; i++) {
-        struct peer *p = peers_at(b->peers, t->members[i]);
+        struct peer *p = peers_at(b->peers, topic_member(t, i));
         if (p->id != except)
             writer_send(b->writer, p, f);
     }

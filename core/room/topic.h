@@ -44,6 +44,12 @@ void topic_remove_all(struct topics *t, uint32_t slot);
 /* The topic of `room`, or NULL: nobody is in it. */
 struct topic *topic_find(const struct topics *t, uint64_t room);
 
+/* The slot of its `i`th member; i is below its count. */
+static inline uint32_t topic_member(const struct topic *topic, uint32_t i)
+{
+    return topic->members[i];
+}
+
 /* The `i`th room of `slot`, or NULL: it is in fewer. */
 struct topic *topic_of_slot(const struct topics *t, uint32_t slot, uint32_t i);
 

@@ -26,7 +26,7 @@ static bool member(const struct topics *t, uint64_t room, uint32_t i, uint32_t *
     const struct topic *topic = topic_find(t, room);
     if (!topic || i >= topic->count)
         return false;
-    *slot = topic->members[i];
+    *slot = topic_member(topic, i);
     return true;
 }
 
