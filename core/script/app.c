@@ -14,6 +14,7 @@ static const struct {
     {"on_open", LUA_TFUNCTION},    {"on_close", LUA_TFUNCTION},
     {"on_message", LUA_TFUNCTION}, {"timers", LUA_TTABLE},
     {"protocols", LUA_TTABLE},     {"selftest", LUA_TFUNCTION},
+    {"http", LUA_TTABLE},
 };
 
 enum {
@@ -34,7 +35,7 @@ static void check_field(lua_State *L, const char *name, int value)
     luaL_error(
         L,
         "app.%s is no field of an app: there are api, on, on_open, on_close, on_message, "
-        "timers, protocols and selftest; handlers of messages go into app.on",
+        "timers, protocols, http and selftest; handlers of messages go into app.on",
         name);
 }
 

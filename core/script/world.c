@@ -268,13 +268,31 @@ enum world_result world_close(struct world *w, uint64_t client, uint16_t code,
     return stage(w, id_shard(client), &m, reason);
 }
 
-enum world_result world_protocols(struct world *w, struct bytes names)
+static enum world_result stage_for_all(struct world *w, enum mail_kind kind,
+                                       struct bytes bytes)
 {
-    struct mail m = {.kind = MAIL_PROTOCOLS};
+    struct mail m = {.kind = kind};
     for (uint32_t i = 0; i < w->shard_count; i++)
-        if (stage(w, i, &m, names) != WORLD_OK)
+        if (stage(w, i, &m, bytes) != WORLD_OK)
             return WORLD_NO_MEMORY;
     return WORLD_OK;
+}
+
+enum world_result world_protocols(struct world *w, struct bytes names)
+{
+    return stage_for_all(w, MAIL_PROTOCOLS, names);
+}
+
+enum world_result world_routes(struct world *w, struct bytes routes)
+{
+    return stage_for_all(w, MAIL_ROUTES, routes);
+}
+
+enum world_result world_respond(struct world *w, uint64_t id, int status,
+                                struct bytes response)
+{
+    struct mail m = {.kind = MAIL_RESPONSE, .id = id, .status = (uint16_t)status};
+    return stage(w, id_shard(id), &m, response);
 }
 
 enum world_result world_pause(struct world *w, struct client *c, bool paused)

@@ -99,6 +99,11 @@ enum world_result world_close(struct world *w, uint64_t client, uint16_t code,
                               struct bytes reason);
 /* Tells every shard which subprotocols the rules speak, each behind a comma. */
 enum world_result world_protocols(struct world *w, struct bytes names);
+/* The same for what the rules answer, as wire/routes.h has it. */
+enum world_result world_routes(struct world *w, struct bytes routes);
+/* Answers the request of connection `id` with what MAIL_RESPONSE carries. */
+enum world_result world_respond(struct world *w, uint64_t id, int status,
+                                struct bytes response);
 enum world_result world_pause(struct world *w, struct client *c, bool paused);
 
 /* All that was staged stays; then rooms without members go. */
