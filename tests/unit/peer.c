@@ -54,6 +54,16 @@ static int on_message(void *owner, struct conn *c, struct bytes data, bool binar
     return p->on_message;
 }
 
+static int on_request(void *owner, struct conn *c, struct bytes head, struct bytes body)
+{
+    struct peer *p = owner;
+    assert_true(p->conn == c);
+    assert_memory_equal(head.at + head.len - 4, "\r\n\r\n", 4);
+    if (p->on_request == 0)
+        tell(p, 'R', body);
+    return p->on_request;
+}
+
 int peer_init(struct peer *p)
 {
     static const struct log quiet = {0};
@@ -69,7 +79,10 @@ int peer_init(struct peer *p)
                                .log = &quiet,
                                .ping = frame_new(WS_PING, (struct bytes){0}),
                                .on_open = on_open,
-                               .on_message = on_message};
+                               .on_message = on_message,
+                               .routes = bytes_of(PEER_ROUTES),
+                               .body_max = PEER_BODY_MAX,
+                               .on_request = on_request};
     p->conn = p->env.ping ? conn_new(&p->env, p, &p->stream.stream, &from) : NULL;
     if (p->conn)
         return 0;
