@@ -257,7 +257,8 @@ static void give_up_request(struct host *h, uint64_t id)
     if (!a)
         return;
     a->gone = true;
-    wake_task(h, a->task);
+    if (a->task)
+        wake_task(h, a->task);
 }
 
 /* MAIL_POST: the embedding program says something in a room. */
@@ -334,6 +335,7 @@ static void close_unanswered(struct host *h)
         }
     }
     world_commit(&h->world);
+    route_fail_again(h);
 }
 
 static void fire(struct host *h, struct timer *t)

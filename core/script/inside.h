@@ -21,6 +21,7 @@ struct asked {
     uint64_t id;       /* of its connection */
     struct task *task; /* of its handler that waits, or NULL */
     bool gone;         /* nobody waits for the response any more */
+    bool unanswered;   /* memory was too short for its response: it gets a 500 later */
     char route[ROUTE_KEY_MAX + 1];
 };
 

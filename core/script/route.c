@@ -100,6 +100,9 @@ struct asked *route_begin(struct host *h, const struct mail *m, struct run *r)
 
 void route_end(struct host *h, struct asked *a)
 {
+    a->task = NULL;
+    if (a->unanswered)
+        return;
     map_take(&h->asked, a->id);
     free(a);
 }
@@ -257,7 +260,21 @@ void route_respond(lua_State *L, struct asked *a, lua_State *co, int results)
 
 void route_fail(struct host *h, struct asked *a)
 {
-    /* Without memory for it, the shard's limit of time answers. */
-    (void)stage(h, a->id, 500, without_nul(internal, sizeof internal));
+    a->unanswered = !stage(h, a->id, 500, without_nul(internal, sizeof internal));
+    h->owes |= a->unanswered;
     world_commit(&h->world);
+}
+
+void route_fail_again(struct host *h)
+{
+    size_t at = 0;
+    for (struct asked *a; (a = map_next(&h->asked, &at));) {
+        if (!a->unanswered)
+            continue;
+        route_fail(h, a);
+        if (a->unanswered)
+            return;
+        route_end(h, a);
+        at = 0; /* the map has changed */
+    }
 }

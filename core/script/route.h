@@ -13,6 +13,8 @@ void route_load(lua_State *L, struct host *h);
 /* The request that has come as `m` (MAIL_REQUEST); run it with `r`, which is filled in
  * for that. NULL when memory is out: then it has been answered. */
 struct asked *route_begin(struct host *h, const struct mail *m, struct run *r);
+
+/* Its handler has ended. */
 void route_end(struct host *h, struct asked *a);
 
 /* Pushes the handler of the run's request and that request. False, with a 404 staged:
@@ -23,7 +25,11 @@ bool route_push(lua_State *L, struct run *r);
  * the response. Raises when they are none. [co: -results, +0] */
 void route_respond(lua_State *L, struct asked *a, lua_State *co, int results);
 
-/* The handler has failed: the response is a 500, committed at once. */
+/* The handler has failed: the response is a 500, committed at once. Without memory for
+ * that h->owes is set. */
 void route_fail(struct host *h, struct asked *a);
+
+/* Tries that again for those who did not get it. */
+void route_fail_again(struct host *h);
 
 #endif
