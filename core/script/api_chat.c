@@ -301,4 +301,5 @@ void chat_push(lua_State *L)
     lua_pushstring(L, host_of(L)->setup.version);
     lua_setfield(L, -2, "version");
     add_setup(L, &host_of(L)->setup);
+    crypto_add(L);
 }

@@ -117,6 +117,9 @@ void request_register(lua_State *L);
 /* api_chat.c: pushes the module `charlua`. [-0, +1] */
 void chat_push(lua_State *L);
 
+/* api_crypto.c: sets field `crypto` of the table on top. [-0, +0] */
+void crypto_add(lua_State *L);
+
 /* Pushes true and adds the metatable `type` with `methods` and the index function `index`
  * (its upvalue 1 is the table of methods). [-0, +0] */
 struct luaL_Reg;
