@@ -78,6 +78,7 @@ check_layers() {
       }
       if (bare ~ /^(lua|lauxlib|lualib)\.h$/ && mine != "script") fault("Lua stays in core/script/")
       if (bare == "ev.h" && file !~ /^core\/(room\/shard|server)\.c$/) fault("libev stays in room/shard.c and server.c")
+      if (bare ~ /^curl\// && file != "core/net/fetch.c") fault("libcurl stays in net/fetch.c")
       if (bare == "openssl/ssl.h" && file != "core/net/stream_tls.c") fault("TLS stays in net/stream_tls.c")
       pure = mine == "base" || mine == "wire" || file ~ /^core\/(room\/(topic|roster)|net\/outq|script\/timers)\.[ch]$/
       if (pure && bare ~ /^(sys\/(socket|stat|time|select|epoll|random)|unistd|fcntl|poll|time|ev|lua|openssl\/ssl)\.h$/)

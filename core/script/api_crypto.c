@@ -212,29 +212,13 @@ static double number_option(lua_State *L, const char *name, double preset)
     return value;
 }
 
-/* A misspelt option would be a check that is not made. */
-static void check_option_names(lua_State *L)
-{
-    static const char *const names[] = {"alg",    "key", "aud", "iss",
-                                        "leeway", "now", NULL};
-    for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
-        const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
-        int i = 0;
-        while (names[i] && strcmp(names[i], name) != 0)
-            i++;
-        if (!names[i])
-            luaL_error(L,
-                       "chat.crypto.jwt: there is no option %s; there are alg, key, aud, "
-                       "iss, leeway and now",
-                       name);
-    }
-}
-
 /* Reads the options at 2. Raises for what no token could be verified by. [-0, +4] */
 static void read_terms(lua_State *L, struct terms *t)
 {
+    static const char *const names[] = {"alg",    "key", "aud", "iss",
+                                        "leeway", "now", NULL};
     luaL_checktype(L, 2, LUA_TTABLE);
-    check_option_names(L);
+    host_check_fields(L, 2, "chat.crypto.jwt", names);
     struct bytes alg = text_option(L, "alg");
     t->alg = JWS_HS256;
     while (jws_alg_names[t->alg] &&

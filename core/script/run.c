@@ -1,5 +1,5 @@
 /* run: prepared and resumed under protection (begin_run), then committed or rolled back.
- */
+ * A little longer than other files: what begins in one half ends in the other. */
 #include "script/run.h"
 
 #include "script/app.h"
@@ -142,9 +142,11 @@ static int push_call(lua_State *L, struct run *r)
         push_timer(L, r);
         break;
     case RUN_RESUME:
-        if (r->closed) {
+        if (r->nothing) {
             lua_pushnil(L);
-            lua_pushliteral(L, "closed");
+            lua_pushstring(L, r->nothing);
+        } else if (r->answer) {
+            http_push_answer(L, r->answer);
         } else {
             lua_pushboolean(L, 1);
         }
@@ -198,8 +200,8 @@ static void resume(lua_State *L, struct run *r, int n)
         lua_pushliteral(co, "out of time; what caught the error can't undo that");
         status = LUA_ERRRUN;
     }
-    if (status == LUA_YIELD && !r->task->sleep) {
-        lua_pushliteral(co, "a handler yielded outside of chat.sleep");
+    if (status == LUA_YIELD && !r->task->wait) {
+        lua_pushliteral(co, "a handler yielded outside of chat.sleep and chat.http");
         status = LUA_ERRRUN;
     }
     if (status == LUA_YIELD) {
@@ -230,7 +232,8 @@ static int begin_run(lua_State *L)
         r->task = task_get(L, host_of(L));
         r->task->client = r->client ? r->client->id : 0;
         r->task->kind = (uint8_t)r->kind;
-        r->task->sleep = NULL;
+        r->task->wait = NULL;
+        r->task->is_asking = false;
     }
     resume(L, r, n);
     return 0;
@@ -272,16 +275,33 @@ static void settle_timers(struct host *h, bool commit)
     h->timers_committed = h->timers.last_id;
 }
 
+void run_end_wait(struct host *h, struct task *task, bool call_off)
+{
+    if (!task->wait)
+        return;
+    struct mail m = {.kind = MAIL_FETCH_CANCEL, .id = task->wait->id};
+    struct batch b = {0};
+    if (task->is_asking && call_off && batch_add(&b, &m, (struct bytes){0}) == 0)
+        (void)mailbox_post(h->setup.services, &b);
+    buf_deinit(&b.buf);
+    timers_remove(&h->timers, task->wait);
+    task->wait = NULL;
+    task->is_asking = false;
+}
+
 void run_commit(struct host *h)
 {
     world_commit(&h->world);
     settle_timers(h, true);
+    if (h->asked.buf.len)
+        (void)mailbox_post(h->setup.services, &h->asked);
 }
 
 void run_rollback(struct host *h)
 {
     world_rollback(&h->world);
     settle_timers(h, false);
+    h->asked.buf.len = 0;
 }
 
 /* Tells `c` that its message came to nothing. */
@@ -310,9 +330,7 @@ static void end_task(struct host *h, struct run *r)
 {
     struct task *task = r->task;
     r->task = NULL;
-    if (task->sleep)
-        timers_remove(&h->timers, task->sleep);
-    task->sleep = NULL;
+    run_end_wait(h, task, true);
     if (r->failed || h->idle_count == IDLE_TASKS_MAX) {
         forget_task(h->vm.L, task);
     } else {
@@ -323,10 +341,8 @@ static void end_task(struct host *h, struct run *r)
 
 static void fail(struct host *h, struct run *r)
 {
-    if (r->task && r->task->sleep) /* the rollback would free it behind the task's back */
-        timers_remove(&h->timers, r->task->sleep);
-    if (r->task)
-        r->task->sleep = NULL;
+    if (r->task) /* the rollback would free its timer behind the task's back */
+        run_end_wait(h, r->task, false);
     run_rollback(h);
     report(h, r, r->error);
     if (r->expired)
