@@ -157,27 +157,11 @@ static int cancel(lua_State *L)
 /* chat.sleep(seconds) -> true | nil, "closed" when the handler's client has gone */
 static int sleep(lua_State *L)
 {
-    struct host *h = host_of(L);
     double seconds = luaL_checknumber(L, 1);
     luaL_argcheck(L, seconds >= 0 && seconds <= 1e9, 1, "seconds are 0 to 1e9");
-    if (!h->current || h->current->co != L)
-        return luaL_error(
-            L,
-            "chat.sleep works in a handler only, not at load or in a coroutine of yours");
-    if (!lua_isyieldable(L))
-        return luaL_error(
-            L, "chat.sleep can't wait here: a C function (like table.sort) is calling");
-    struct client *c =
-        h->current->client ? world_client(&h->world, h->current->client) : NULL;
-    if ((c && c->gone && h->current->kind != RUN_CLOSE) ||
-        (h->current->asked && h->current->asked->gone)) {
-        lua_pushnil(L);
-        lua_pushliteral(L, "closed");
+    if (!host_may_wait(L, "chat.sleep"))
         return 2;
-    }
-    h->current->sleep = timers_add(&h->timers, h->now + seconds, 0, h->current);
-    if (!h->current->sleep)
-        return luaL_error(L, "not enough memory");
+    host_begin_wait(L, seconds);
     return lua_yield(L, 0);
 }
 
@@ -310,4 +294,7 @@ void chat_push(lua_State *L)
     lua_pushstring(L, host_of(L)->setup.version);
     lua_setfield(L, -2, "version");
     add_setup(L, &host_of(L)->setup);
+    crypto_add(L);
+    env_add(L);
+    http_add(L);
 }
