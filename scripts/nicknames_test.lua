@@ -104,3 +104,30 @@ t.case("names that are there before the module are taken, too", function(s)
   s:reload()
   expect_refused(s, "ana", "name_taken")
 end)
+
+t.case("names that were there before the module are free when they are left", function(s)
+  s:reload(rules "")
+  local ana, beto = login(s, "Ana"), login(s, "Beto")
+  s:reload(rules 'require "rooms", require "nicknames"')
+  expect_refused(s, "Ana", "name_taken")
+  ana:send { type = "nick", name = "Eva" }
+  beto:send { type = "join", room = "den" }
+  login(s, "Ana")
+  login(s, "Beto")
+end)
+
+t.case("no more is kept than the names that are in use", { rules = [[
+  local app = require "chat"
+  app.use = { require "nicknames" }
+  function app.on.kept(client)
+    client:send { kept = client.state.room.state.nicknames }
+  end
+  return app
+]] }, function(s)
+  local ana, beto = login(s, "Ana"), login(s, "Beto")
+  for i = 1, 10 do ana:send { type = "nick", name = "Ana " .. i } end
+  beto:close()
+  ana:skip()
+  ana:send { type = "kept" }
+  ana:expect_text(('{"kept":{"ana 10":%d}}'):format(ana.id))
+end)

@@ -110,6 +110,8 @@ t.case("who makes a room may give it a password; nobody enters without, by login
   eva:expect_error "not_logged_in"
   ana:expect_nothing()
   s:reload()
+  ana:send { type = "login", name = "Anna" } -- is in already
+  ana:expect { type = "login", name = "Anna" }
   beto:send { type = "join", room = "den", password = "mate" }
   ana:expect { type = "login", name = "Beto" }
   eva:send { type = "login", name = "Eva", room = "den", password = "mate" }
@@ -203,6 +205,15 @@ t.case("the list has public rooms, the largest first, and is capped", function(s
   table.sort(names)
   t.equal(names, { "a&lt;b", "den", "nook", "one" })
   t.equal(list.more, nil)
+end)
+
+t.case("rooms that have ended make place for others in the list", function(s)
+  for i = 1, 10001 do login(s, "Ana", "closed " .. i):close() end
+  local beto = login(s, "Beto")
+  for i = 1, 10001 do beto:send { type = "join", room = "left " .. i } end
+  beto:skip()
+  beto:send { type = "rooms" }
+  beto:expect { type = "rooms", rooms = { { name = "left 10001", size = 1 } } }
 end)
 
 t.case("the topic is set by who has been longest in the room, or a moderator", function(s)
