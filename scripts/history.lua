@@ -20,7 +20,10 @@ local options = {
 
 --- Sets options; see above. Returns the module.
 function history.configure(changes)
-  for key, value in pairs(changes) do options[key] = value end
+  for key, value in pairs(changes) do
+    if options[key] == nil then error("history: there is no option '" .. tostring(key) .. "'", 2) end
+    options[key] = value
+  end
   assert(options.messages <= 1000 and options.bytes <= 131072, "history: at most 1,000 messages and 131,072 bytes")
   return history
 end

@@ -21,7 +21,7 @@ local options = {
   home = "lobby", -- belongs to nobody and is never private; false: part leads out
   listed = 100, -- rooms in a list
   attempts = 5, -- wrong passwords of one client in a minute
-  moderator = nil, -- function(client, room): whether it may set the topic of any room
+  moderator = false, -- function(client): whether it may set the topic of any room
 }
 local TOPIC_MAX, PASSWORD_MAX = 200, 64 -- characters
 local LIST_SECONDS = 1 -- a list is made once in this time
@@ -32,9 +32,12 @@ local crypto = rawget(chat, "crypto")
 local known, known_count = {}, 0 -- public rooms by name: going through chat.rooms() for every list takes too long
 local listed, listed_at -- the last list
 
---- Sets options; see above.
+--- Sets options; see above. Returns the module.
 function rooms.configure(changes)
-  for key, value in pairs(changes) do options[key] = value end
+  for key, value in pairs(changes) do
+    if options[key] == nil then error("rooms: there is no option '" .. tostring(key) .. "'", 2) end
+    options[key] = value
+  end
   return rooms
 end
 
@@ -187,7 +190,7 @@ end
 
 --- Whether `client` may say what its room is about.
 local function may_set_topic(client, room)
-  if options.moderator and options.moderator(client, room) then return true end
+  if options.moderator and options.moderator(client) then return true end
   return room.name ~= options.home and room:members()[1] == client
 end
 

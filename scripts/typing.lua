@@ -19,7 +19,10 @@ local TEXT_MAX = 200 -- characters
 
 --- Sets options; see above. Returns the module.
 function typing.configure(changes)
-  for key, value in pairs(changes) do options[key] = value end
+  for key, value in pairs(changes) do
+    if options[key] == nil then error("typing: there is no option '" .. tostring(key) .. "'", 2) end
+    options[key] = value
+  end
   return typing
 end
 
