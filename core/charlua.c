@@ -2,6 +2,7 @@
 #include "charlua.h"
 
 #include "server.h"
+#include "script/inspect.h"
 #include "script/testing.h"
 #include "wire/utf8.h"
 
@@ -183,6 +184,35 @@ int charlua_test(struct charlua *server, const char *file, const char *filter,
     struct server_setup setup = setup_of(server);
     server_host_setup(&setup, &host);
     return testing_run(&host, file, filter, report_case, &reporter, server->error,
+                       sizeof server->error);
+}
+
+struct inspector {
+    void (*report)(void *context, const struct charlua_finding *finding);
+    void *context;
+};
+
+static void report_finding(void *ctx, const struct inspect_finding *f)
+{
+    const struct inspector *i = ctx;
+    struct charlua_finding finding = {f->file, f->line, f->is_error, f->message};
+    i->report(i->context, &finding);
+}
+
+int charlua_inspect(struct charlua *server,
+                    void (*report)(void *context, const struct charlua_finding *finding),
+                    void *context)
+{
+    static const struct log silent;
+    struct inspector inspector = {report, context};
+    struct host_setup host;
+    if (charlua_check(server) < 0)
+        return -1;
+    struct server_setup setup = setup_of(server);
+    server_host_setup(&setup, &host);
+    host.log = &silent;
+    host.stats = server_stats(server->server);
+    return inspect_run(&host, report_finding, &inspector, server->error,
                        sizeof server->error);
 }
 

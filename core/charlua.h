@@ -123,8 +123,24 @@ CHARLUA_API int charlua_test(struct charlua *server, const char *file, const cha
                                             const struct charlua_case *result),
                              void *context);
 
-/* What the last call of set, register, test or run that returned -1 failed for: a
- * sentence. Never NULL. */
+/* Something that charlua_inspect has found. */
+struct charlua_finding {
+    const char *file;
+    int line;     /* 0: the whole file */
+    int is_error; /* the rules would not load; else they only look wrong */
+    const char *message;
+};
+
+/* Loads the rules that the option "script" names as a trial, runs their selftest, and
+ * tells `report` what is wrong or looks wrong. Returns 0, or -1: charlua_error says why
+ * it could not look. Not while it runs. */
+CHARLUA_API int charlua_inspect(struct charlua *server,
+                                void (*report)(void *context,
+                                               const struct charlua_finding *finding),
+                                void *context);
+
+/* What the last call of set, register, test, inspect or run that returned -1 failed for:
+ * a sentence. Never NULL. */
 CHARLUA_API const char *charlua_error(const struct charlua *server);
 
 #ifdef __cplusplus

@@ -322,6 +322,25 @@ static int test(int files, char **file)
 
 /* ------------------------------------------------------------------------- */
 
+static void print_finding(void *context, const struct charlua_finding *finding)
+{
+    unsigned *counts = context; /* warnings, errors */
+    counts[finding->is_error]++;
+    printf("%s:%d: %s: %s\n", finding->file, finding->line ? finding->line : 1,
+           finding->is_error ? "error" : "warning", finding->message);
+}
+
+static int check(void)
+{
+    unsigned counts[2] = {0};
+    if (charlua_inspect(server, print_finding, counts) < 0) {
+        fprintf(stderr, "charlua: %s\n", charlua_error(server));
+        return EXIT_FAILURE;
+    }
+    printf("%u errors, %u warnings\n", counts[1], counts[0]);
+    return counts[1] ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 static int serve(void)
 {
     if (join_systemd() < 0 || charlua_check(server) < 0) {
@@ -354,7 +373,7 @@ int main(int argc, char **argv)
     if (status < 0)
         status = read_script(argc, argv);
     if (status < 0)
-        status = serve();
+        status = command == CHECK ? check() : serve();
     charlua_free(server);
     return status;
 }

@@ -46,10 +46,10 @@ static int client(lua_State *L)
 /* chat.clients() -> array of all clients, in no order */
 static int clients(lua_State *L)
 {
-    size_t at = 0;
+    uint32_t at = 0;
     lua_Integer n = 0;
     lua_newtable(L);
-    for (struct client *c; (c = map_next(&host_of(L)->world.clients, &at));) {
+    for (struct client *c; (c = world_next_client(&host_of(L)->world, &at));) {
         if (c->gone || c->refused)
             continue;
         client_push(L, c);

@@ -96,6 +96,12 @@ static int load_in(struct host *h, char error[VM_ERROR_SIZE])
     return result;
 }
 
+int reload_try(struct host *h, char error[VM_ERROR_SIZE])
+{
+    h->is_scratch = true;
+    return load_in(h, error);
+}
+
 static int load_in_scratch(struct host *live, char error[VM_ERROR_SIZE])
 {
     static const struct log silent;
@@ -108,10 +114,9 @@ static int load_in_scratch(struct host *live, char error[VM_ERROR_SIZE])
         snprintf(error, VM_ERROR_SIZE, "not enough memory");
         return -1;
     }
-    scratch->is_scratch = true;
     scratch->source = live->source;
     scratch->now = live->now;
-    int result = load_in(scratch, error);
+    int result = reload_try(scratch, error);
     if (result < 0 &&
         scratch->loader.count > 0) { /* saving any file that it tried is worth a look */
         struct loader tried = scratch->loader;

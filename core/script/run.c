@@ -347,14 +347,10 @@ static void refuse(struct host *h, struct run *r)
 {
     run_rollback(h);
     r->client->refused = true;
-    while (
-        !list_is_empty(&r->client->roster.rooms)) { /* that it joined before it waited */
-        struct membership *m =
-            LIST_ENTRY(r->client->roster.rooms.next, struct membership, in_client);
-        if (world_leave(&h->world, r->client, LIST_ENTRY(m->room, struct room, roster)) !=
-            WORLD_OK)
+    uint32_t m;
+    while ((m = r->client->roster.first)) /* what it joined before it waited */
+        if (world_leave(&h->world, r->client, world_room_of(&h->world, m)) != WORLD_OK)
             break;
-    }
     (void)world_close(&h->world, r->client->id, r->refuse_code,
                       bytes_of(r->refuse_reason));
     run_commit(h);
