@@ -94,12 +94,13 @@ local function password_problem(client, msg)
   return "bad_password"
 end
 
---- Who may not enter is stopped here, before the app lets it in.
-function rooms.on.login(client, msg)
+--- Who may not enter is stopped here, before other modules tell it anything about the room.
+local function check(client, msg)
   msg.leaves = client.state.room
   local problem = msg.enters and password_problem(client, msg)
   if problem then return refuse(client, problem) end
 end
+rooms[1] = chat.hook("on.login", check, -10)
 
 --- The client is in: who made the room has given it a password; who came by `join` hears where it is.
 local function entered(client, msg, moves)
@@ -118,7 +119,7 @@ local function entered(client, msg, moves)
     client:send(chat.object("type", "topic", "topic", kept.topic))
   end
 end
-rooms[1] = chat.hook("on.login", entered, 5)
+rooms[2] = chat.hook("on.login", entered, 5)
 
 --- Into the room named `name`, by a login with the name that the client has.
 local function move(client, name, password)

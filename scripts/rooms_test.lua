@@ -118,6 +118,17 @@ t.case("who makes a room may give it a password; nobody enters without, by login
   ana:expect { type = "login", name = "Eva" }
 end)
 
+t.case("who may not enter a room hears nothing of who is in it", {
+  rules = 'local app = require "chat"; app.use = { require "nicknames", require "rooms" }; return app',
+}, function(s)
+  login(s, "Ana", "den", "mate")
+  local beto = s:client {}
+  beto:send { type = "login", name = "Ana", room = "den" }
+  beto:expect_error "password_needed"
+  beto:send { type = "login", name = "Ana", room = "den", password = "mate" }
+  beto:expect_error "name_taken"
+end)
+
 t.case("a wrong password costs: after five the right one has to wait a minute", function(s)
   local ana, beto = login(s, "Ana", "den", "mate"), login(s, "Beto")
   for _ = 1, 5 do
