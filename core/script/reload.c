@@ -3,7 +3,7 @@
 #include "script/reload.h"
 
 #include "script/app.h"
-#include "script/run.h"
+#include "script/route.h"
 
 #include <lauxlib.h>
 #include <stdio.h>
@@ -66,6 +66,7 @@ static int load(lua_State *L)
     push_builtins(L);
     app_load(L, h, -1);
     app_protocols(L, h);
+    route_load(L, h);
     if (h->vm.expired)
         luaL_error(L, "out of time: loading took more than %d seconds", LOAD_SECONDS);
     app_migrate(L);
