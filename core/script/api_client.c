@@ -10,6 +10,7 @@
 
 void client_push(lua_State *L, struct client *c)
 {
+    vm_work(vm_of(L), L, 60); /* there are arrays of all of them */
     host_push(L, KEY_CLIENTS);
     if (lua_rawgetp(L, -1, c) == LUA_TNIL) {
         lua_pop(L, 1);

@@ -24,6 +24,7 @@ void room_push(lua_State *L, int index)
 {
     index = lua_absindex(L, index);
     check_name(L, index);
+    vm_work(vm_of(L), L, 100); /* there are arrays of all of them */
     host_push(L, KEY_ROOMS);
     lua_pushvalue(L, index);
     if (lua_rawget(L, -2) == LUA_TNIL) {
