@@ -1,6 +1,7 @@
 /* api_chat: the module `charlua`, by custom called chat. */
 #include "script/inside.h"
 
+#include "script/hint.h"
 #include "script/json.h"
 
 #include <lauxlib.h>
@@ -301,4 +302,5 @@ void chat_push(lua_State *L)
     lua_pushstring(L, host_of(L)->setup.version);
     lua_setfield(L, -2, "version");
     add_setup(L, &host_of(L)->setup);
+    hint_guard(L, "chat");
 }

@@ -2,6 +2,7 @@
  * fields are asked for. */
 #include "script/inside.h"
 
+#include "script/hint.h"
 #include "wire/http.h"
 
 #include <ctype.h>
@@ -124,6 +125,8 @@ static void push_protocols(lua_State *L, const struct http_head *head)
  * .cookies, .origin, .protocols */
 static int request_index(lua_State *L)
 {
+    static const char *const fields[] = {"path",   "query",     "headers", "cookies",
+                                         "origin", "protocols", "tls",     NULL};
     static const struct http_limits any = {SIZE_MAX, HTTP_FIELDS_MAX};
     struct bytes text = {luaL_checkudata(L, 1, REQUEST_TYPE), lua_rawlen(L, 1)};
     const char *key = luaL_checkstring(L, 2);
@@ -143,7 +146,9 @@ static int request_index(lua_State *L)
         push_cookies(L, &head);
     } else if (strcmp(key, "protocols") == 0) {
         push_protocols(L, &head);
-    } else if (strcmp(key, "origin") == 0 && http_find(&head, "Origin")) {
+    } else if (strcmp(key, "origin") != 0) {
+        return hint_raise(L, "a request", 2, lua_upvalueindex(1), fields);
+    } else if (http_find(&head, "Origin")) {
         push_bytes(L, http_find(&head, "Origin")->value);
     } else {
         lua_pushnil(L);

@@ -150,10 +150,10 @@ static int resume_wrapped(lua_State *L)
     int results = resume(L, co, lua_gettop(L));
     if (results >= 0)
         return results;
-    if (has_failed(co) &&     /* else it runs: who resumes itself, or its resumer */
-        !vm_of(L)->expired) { /* else __close would run without the hook */
+    if (has_failed(co) && /* else it runs: who resumes itself, or its resumer */
+        !vm_of(L)->expired) {
         lua_pop(L, 1);
-        lua_resetthread(co); /* closes what is to be closed; the error is on its top */
+        vm_reset(vm_of(L), co);
         lua_xmove(co, L, 1);
     }
     if (lua_type(L, -1) == LUA_TSTRING) {
@@ -413,22 +413,25 @@ static int decode_json(lua_State *L)
 }
 
 /* Adds what lua-cjson will at most write for the value at `index` to *bytes. What nests
- * too deeply it refuses itself. Raises when there is too much. */
-static void measure(lua_State *L, struct vm *vm, int index, size_t *bytes, int depth)
+ * too deeply it refuses itself. False: it is too much. */
+static bool measure(lua_State *L, struct vm *vm, int index, size_t *bytes, int depth)
 {
-    size_t more = 32;
+    size_t more = 48, max = vm_string_max(vm);
     if (lua_type(L, index) == LUA_TSTRING)
         more += lua_rawlen(L, index) * 6;
     vm_work(vm, L, ENCODE_NS);
-    if (more > vm_string_max(vm) || (*bytes += more) > vm_string_max(vm))
-        luaL_error(L, "the JSON would be too long");
-    if (!lua_istable(L, index) || depth == ENCODE_DEPTH)
-        return;
+    *bytes += more;
+    if (*bytes > max)
+        return false;
+    if (!lua_istable(L, index) || depth > ENCODE_DEPTH)
+        return true;
     luaL_checkstack(L, 4, "JSON");
-    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
-        measure(L, vm, lua_gettop(L) - 1, bytes, ENCODE_DEPTH);
-        measure(L, vm, lua_gettop(L), bytes, depth + 1);
-    }
+    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
+        if ((lua_type(L, -2) == LUA_TSTRING &&
+             !measure(L, vm, lua_gettop(L) - 1, bytes, 0)) ||
+            !measure(L, vm, lua_gettop(L), bytes, depth + 1))
+            return false;
+    return true;
 }
 
 /* lua-cjson builds the text in memory of its own, and ends the program if there is none.
@@ -438,7 +441,11 @@ static int encode_json(lua_State *L)
     size_t bytes = 0;
     struct vm *vm = vm_of(L);
     luaL_argcheck(L, lua_gettop(L) == 1, 1, "expected 1 argument");
-    measure(L, vm, 1, &bytes, 0);
+    if (!measure(L, vm, 1, &bytes, 0)) {
+        lua_pushnil(L);
+        lua_pushliteral(L, "the JSON would be too long");
+        return 2;
+    }
     vm_work(vm, L, bytes / 4);
     return call_original(L);
 }

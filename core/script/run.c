@@ -218,8 +218,7 @@ static void resume(lua_State *L, struct run *r, int n)
         r->no_memory =
             !r->expired && (h->vm.overgrown || h->vm.refused || status == LUA_ERRMEM);
         vm_describe(L, co, r->error);
-        if (!h->vm.expired) /* __close handlers would run without the hook */
-            lua_resetthread(co);
+        vm_reset(&h->vm, co);
     }
 }
 

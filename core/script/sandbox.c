@@ -66,6 +66,13 @@ static int refuse_global(lua_State *L)
                       luaL_tolstring(L, 2, NULL));
 }
 
+/* __index of the globals. */
+static int refuse_unknown(lua_State *L)
+{
+    return luaL_error(L, "global '%s' is not there (misspelt, or a missing local?)",
+                      luaL_tolstring(L, 2, NULL));
+}
+
 /* Copies the fields `names` of the table on top into the table below it; pops the table.
  * [-1, +0] */
 static void copy_fields(lua_State *L, const char *const *names)
@@ -122,6 +129,8 @@ void sandbox_push(lua_State *L)
     lua_newtable(L);
     lua_pushcfunction(L, refuse_global);
     lua_setfield(L, -2, "__newindex");
+    lua_pushcfunction(L, refuse_unknown);
+    lua_setfield(L, -2, "__index");
     lua_pushliteral(L, "globals");
     lua_setfield(L, -2, "__metatable");
     lua_setmetatable(L, -2);

@@ -166,6 +166,14 @@ lua_State *vm_run(struct vm *vm, lua_State *co)
     return before;
 }
 
+void vm_reset(struct vm *vm, lua_State *co)
+{
+    lua_State *before = vm_run(vm, co);
+    if (!vm->expired) /* else it would run without the hook */
+        lua_resetthread(co);
+    vm_run(vm, before);
+}
+
 size_t vm_string_max(const struct vm *vm)
 {
     return vm->memory_max / STRING_PART;
@@ -220,7 +228,7 @@ void vm_describe(lua_State *L, lua_State *from, char error[VM_ERROR_SIZE])
     /* Never through __tostring: an error object of the script's could raise there. */
     const char *message =
         lua_type(from, -1) == LUA_TSTRING ? lua_tostring(from, -1) : NULL;
-    snprintf(error, VM_ERROR_SIZE, "%s%s",
+    snprintf(error, VM_ERROR_SIZE / 2, "%s%s", /* the place is as important */
              message ? message : "an error object that is a ",
              message ? "" : luaL_typename(from, -1));
     luaL_traceback(L, from, NULL, 0);

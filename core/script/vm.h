@@ -60,6 +60,10 @@ void vm_budget_end(struct vm *vm);
  * ran before, to be said once it has returned. */
 lua_State *vm_run(struct vm *vm, lua_State *co);
 
+/* Runs what is to be closed in `co`, which failed, unless the budget is spent; its error
+ * is on its top afterwards. */
+void vm_reset(struct vm *vm, lua_State *co);
+
 /* The longest string that there can be, in bytes: what C code does to one string takes
  * no longer than that. */
 size_t vm_string_max(const struct vm *vm);
