@@ -50,7 +50,7 @@ FUZZERS  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 20
 FUZZ_JOBS    ?= 2
 
-.PHONY: all help deps deps-test run test check lint valgrind unit e2e conformance examples torture torture-small soak bench bench-quick bench-instructions bench-baseline sanitize fuzz install uninstall clean format
+.PHONY: all help deps deps-test run test check lint valgrind unit rules e2e conformance examples torture torture-small soak bench bench-quick bench-instructions bench-baseline sanitize fuzz install uninstall clean format
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/charlua $(BUILD)/libcharlua.a $(BUILD)/libcharlua.so ## build the program and the libraries
@@ -75,6 +75,10 @@ $(BUILD)/%.o: %.c | tools
 $(BUILD)/pic/%.o: %.c | tools
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -c -o $@ $<
+
+# These have a Lua file of the same name in them.
+$(BUILD)/core/script/inspect.o $(BUILD)/pic/core/script/inspect.o: core/script/inspect.lua
+$(BUILD)/core/script/testing.o $(BUILD)/pic/core/script/testing.o: core/script/testing.lua
 
 .PHONY: tools
 tools:
@@ -124,6 +128,7 @@ test: deps-test ## install what is missing, build, and run every test
 	@$(MAKE) -s -j2 all examples
 	@$(MAKE) -s check
 	@$(MAKE) -s unit
+	@$(MAKE) -s rules
 	@$(MAKE) -s e2e
 	@$(MAKE) -s conformance
 	@$(MAKE) -s torture-small
@@ -145,6 +150,11 @@ valgrind: deps-lint ## the end-to-end tests of the protocol, of order and of rel
 	@$(MAKE) -s -j2 $(BUILD)/charlua
 	CHARLUA_BUILD=$(abspath $(BUILD)) CHARLUA_BIN=$(abspath tests/valgrind.sh) CHARLUA_DEADLINE_MS=120000 \
 	  node --test --test-concurrency=1 $(addprefix tests/e2e/,$(addsuffix .test.mjs,capture chat order reload))
+
+rules: $(BUILD)/charlua ## check and test the rules in scripts/ and examples/, as their authors would
+	@for r in $$(grep -l 'api = 1' scripts/*.lua examples/*.lua | grep -v examples/ops.lua); do \
+	  out=$$($(BUILD)/charlua check $$r) && ! echo "$$out" | grep -q ': warning: ' || { echo "$$out"; exit 1; }; done
+	$(BUILD)/charlua test $(wildcard scripts/*_test.lua examples/*_test.lua)
 
 unit: $(UNIT) ## run the unit tests
 	@for t in $(UNIT); do echo "== $$t"; UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 $(STILL) $$t || exit 1; done

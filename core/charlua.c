@@ -2,6 +2,8 @@
 #include "charlua.h"
 
 #include "server.h"
+#include "script/inspect.h"
+#include "script/testing.h"
 #include "wire/utf8.h"
 
 #include <stdio.h>
@@ -133,9 +135,10 @@ void charlua_on_tick(struct charlua *server, double seconds, void (*tick)(void *
     server->tick_seconds = seconds;
 }
 
-int charlua_run(struct charlua *server)
+/* What the options and the embedding program say, for as long as `server` is there. */
+static struct server_setup setup_of(const struct charlua *server)
 {
-    struct server_setup setup = {
+    return (struct server_setup){
         .config = &server->config,
         .log = &server->log,
         .natives = server->natives,
@@ -147,10 +150,70 @@ int charlua_run(struct charlua *server)
         .tick_seconds = server->tick_seconds,
         .version = VERSION,
     };
+}
+
+int charlua_run(struct charlua *server)
+{
     if (charlua_check(server) < 0)
         return -1;
+    struct server_setup setup = setup_of(server);
     server->log.level = server->config.log_level;
     return server_run(server->server, &setup, server->error, sizeof server->error);
+}
+
+struct reporter {
+    void (*report)(void *context, const struct charlua_case *result);
+    void *context;
+};
+
+static void report_case(void *ctx, const struct testing_case *c)
+{
+    const struct reporter *r = ctx;
+    struct charlua_case result = {c->name, c->line, c->error};
+    r->report(r->context, &result);
+}
+
+int charlua_test(struct charlua *server, const char *file, const char *filter,
+                 void (*report)(void *context, const struct charlua_case *result),
+                 void *context)
+{
+    struct reporter reporter = {report, context};
+    struct host_setup host;
+    if (charlua_check(server) < 0)
+        return -1;
+    struct server_setup setup = setup_of(server);
+    server_host_setup(&setup, &host);
+    return testing_run(&host, file, filter, report_case, &reporter, server->error,
+                       sizeof server->error);
+}
+
+struct inspector {
+    void (*report)(void *context, const struct charlua_finding *finding);
+    void *context;
+};
+
+static void report_finding(void *ctx, const struct inspect_finding *f)
+{
+    const struct inspector *i = ctx;
+    struct charlua_finding finding = {f->file, f->line, f->is_error, f->message};
+    i->report(i->context, &finding);
+}
+
+int charlua_inspect(struct charlua *server,
+                    void (*report)(void *context, const struct charlua_finding *finding),
+                    void *context)
+{
+    static const struct log silent;
+    struct inspector inspector = {report, context};
+    struct host_setup host;
+    if (charlua_check(server) < 0)
+        return -1;
+    struct server_setup setup = setup_of(server);
+    server_host_setup(&setup, &host);
+    host.log = &silent;
+    host.stats = server_stats(server->server);
+    return inspect_run(&host, report_finding, &inspector, server->error,
+                       sizeof server->error);
 }
 
 void charlua_stop(struct charlua *server)

@@ -107,8 +107,40 @@ CHARLUA_API uint64_t charlua_limit_reached(struct charlua *server, const char *o
  * not there. From charlua_on_ready on, while the server runs. */
 CHARLUA_API int charlua_port(const struct charlua *server, size_t i);
 
-/* What the last call of set, register or run that returned -1 failed for: a sentence.
- * Never NULL. */
+/* A case that charlua_test has run. */
+struct charlua_case {
+    const char *name;
+    int line;          /* of its file: where it failed, or where it begins */
+    const char *error; /* NULL: it passed */
+};
+
+/* Runs the cases of the Lua file `file` (scripts/README.md, "Tests") whose names contain
+ * `filter` (NULL: all) with the options that are set, without sockets and without
+ * waiting: clients and time are made up. `report` is told of each case when it has ended.
+ * Returns 0, or -1: charlua_error says what is wrong with the file. Not while it runs. */
+CHARLUA_API int charlua_test(struct charlua *server, const char *file, const char *filter,
+                             void (*report)(void *context,
+                                            const struct charlua_case *result),
+                             void *context);
+
+/* Something that charlua_inspect has found. */
+struct charlua_finding {
+    const char *file;
+    int line;     /* 0: the whole file */
+    int is_error; /* the rules would not load; else they only look wrong */
+    const char *message;
+};
+
+/* Loads the rules that the option "script" names as a trial, runs their selftest, and
+ * tells `report` what is wrong or looks wrong. Returns 0, or -1: charlua_error says why
+ * it could not look. Not while it runs. */
+CHARLUA_API int charlua_inspect(struct charlua *server,
+                                void (*report)(void *context,
+                                               const struct charlua_finding *finding),
+                                void *context);
+
+/* What the last call of set, register, test, inspect or run that returned -1 failed for:
+ * a sentence. Never NULL. */
 CHARLUA_API const char *charlua_error(const struct charlua *server);
 
 #ifdef __cplusplus

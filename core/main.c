@@ -7,6 +7,7 @@
 #include <getopt.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,9 +16,20 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { EXIT_USAGE = 2, OPTIONS_MAX = 64, OPTION_HELP = 1000, OPTION_VERSION };
+enum {
+    EXIT_USAGE = 2,
+    OPTIONS_MAX = 64,
+    OPTION_HELP = 1000,
+    OPTION_VERSION,
+    OPTION_FILTER,
+    OPTION_TAP,
+};
+
+enum command { SERVE, CHECK, TEST };
 
 static struct charlua *server;
+static const char *filter; /* of test */
+static bool tap;
 static int notify_fd = -1;
 
 /* Tells systemd (sd_notify(3)) what it wants to know, if it does. Safe in signal
@@ -101,12 +113,20 @@ static void print_help(void)
     size_t count;
     const struct charlua_option *options = charlua_options(&count);
     puts("Usage: charlua [serve] [OPTIONS] [SCRIPT]\n"
+         "       charlua check [OPTIONS] SCRIPT\n"
+         "       charlua test [--filter TEXT] [--tap] [OPTIONS] FILE...\n"
          "\n"
          "Serves a WebSocket chat whose rules are SCRIPT, a Lua file (default: the "
          "chat.lua that\n"
          "came with charlua). Edit it, then send SIGHUP, or start with --watch: the new "
          "rules take\n"
-         "over and nobody is disconnected.\n");
+         "over and nobody is disconnected.\n"
+         "\n"
+         "check loads SCRIPT, runs its selftest and reports what looks wrong in it. test "
+         "plays\n"
+         "the cases of each FILE (NAME_test.lua) against NAME.lua, without sockets and "
+         "without\n"
+         "waiting; --filter runs those whose names have TEXT, --tap says it in TAP.\n");
     for (size_t i = 0; i < count; i++) {
         char left[64];
         snprintf(left, sizeof left, "--%s%s%s", options[i].name,
@@ -141,7 +161,7 @@ static int find_script(char out[PATH_MAX])
 }
 
 /* Hands every flag to the server. Returns -1 to go on, or the exit status to end with. */
-static int read_flags(int argc, char **argv)
+static int read_flags(int argc, char **argv, enum command command)
 {
     struct option table[OPTIONS_MAX] = {{0}};
     size_t count;
@@ -150,6 +170,11 @@ static int read_flags(int argc, char **argv)
         table[i] = (struct option){options[i].name,
                                    options[i].argument ? required_argument : no_argument,
                                    NULL, (int)i};
+    if (command == TEST) {
+        table[count + 2] =
+            (struct option){"filter", required_argument, NULL, OPTION_FILTER};
+        table[count + 3] = (struct option){"tap", no_argument, NULL, OPTION_TAP};
+    }
     table[count] = (struct option){"help", no_argument, NULL, OPTION_HELP};
     table[count + 1] = (struct option){"version", no_argument, NULL, OPTION_VERSION};
     for (int i; (i = getopt_long(argc, argv, "h", table, NULL)) != -1;) {
@@ -160,6 +185,11 @@ static int read_flags(int argc, char **argv)
         if (i == OPTION_VERSION) {
             printf("charlua %s\n", charlua_version());
             return EXIT_SUCCESS;
+        }
+        if (i == OPTION_FILTER || i == OPTION_TAP) {
+            tap |= i == OPTION_TAP;
+            filter = i == OPTION_FILTER ? optarg : filter;
+            continue;
         }
         if (i < 0 || i >= (int)count) {
             fputs("charlua: see charlua --help\n",
@@ -174,11 +204,9 @@ static int read_flags(int argc, char **argv)
     return -1;
 }
 
-/* The words behind the flags: [serve] [SCRIPT]. Returns like read_flags. */
-static int read_words(int argc, char **argv)
+/* The word behind the flags: [SCRIPT]. Returns like read_flags. */
+static int read_script(int argc, char **argv)
 {
-    if (optind < argc && strcmp(argv[optind], "serve") == 0)
-        optind++;
     if (argc - optind > 1) {
         fprintf(stderr,
                 "charlua: one SCRIPT is enough, '%s' is too many; see charlua --help\n",
@@ -208,6 +236,125 @@ static void fill_standard_fds(void)
         close(fd);
 }
 
+/* The command that comes first, or anywhere among the flags; it is taken out. */
+static enum command read_command(int *argc, char **argv)
+{
+    static const char *const names[] = {
+        [SERVE] = "serve", [CHECK] = "check", [TEST] = "test"};
+    for (int i = SERVE; *argc > 1 && i <= TEST; i++) {
+        if (strcmp(argv[1], names[i]) == 0) {
+            memmove(argv + 1, argv + 2, (size_t)(*argc - 1) * sizeof *argv);
+            --*argc;
+            return (enum command)i;
+        }
+    }
+    return SERVE;
+}
+
+/* --- charlua test -------------------------------------------------------- */
+
+struct tally {
+    const char *file;
+    unsigned passed, failed;
+};
+
+/* Prints the lines of `text`, each but the first behind `margin`. */
+static void print_lines(const char *margin, const char *text)
+{
+    size_t len = strcspn(text, "\n");
+    printf("%.*s\n", (int)len, text);
+    for (text += len; *text; text += len) {
+        len = strcspn(++text, "\n");
+        printf("%s%.*s\n", margin, (int)len, text);
+    }
+}
+
+static void print_case(void *context, const struct charlua_case *result)
+{
+    struct tally *tally = context;
+    const char *error = result->error;
+    *(error ? &tally->failed : &tally->passed) += 1;
+    unsigned number = tally->passed + tally->failed;
+    if (!tap)
+        printf("%s %s\n", error ? "FAIL" : "ok  ", result->name);
+    else
+        printf("%s %u - %s: %s\n", error ? "not ok" : "ok", number, tally->file,
+               result->name);
+    if (!error)
+        return;
+    printf(tap ? "  ---\n  at: %s:%d\n  message: |\n    " : "%s:%d: ", tally->file,
+           result->line);
+    print_lines("    ", error);
+    if (tap)
+        puts("  ...");
+}
+
+static void drop_line(void *context, const char *level, const char *line)
+{
+    (void)context, (void)level, (void)line;
+}
+
+static int test(int files, char **file)
+{
+    struct tally tally = {0};
+    setenv("TZ", "UTC0", 1); /* times that rules make into text are the same everywhere */
+    charlua_on_log(server, drop_line, NULL);
+    if (tap)
+        puts("TAP version 13");
+    for (int i = 0; i < files; i++) {
+        tally.file = file[i];
+        if (!tap)
+            printf("== %s\n", file[i]);
+        if (charlua_test(server, file[i], filter, print_case, &tally) < 0) {
+            fflush(stdout);
+            fprintf(stderr, "charlua: %s\n", charlua_error(server));
+            tally.failed++;
+        }
+    }
+    if (tally.passed + tally.failed == 0)
+        fprintf(stderr, "charlua: no case was run; %s\n",
+                filter ? "no name has what --filter says" : "say charlua test FILE...");
+    if (tap)
+        printf("1..%u\n# ", tally.passed + tally.failed);
+    printf("%u passed, %u failed\n", tally.passed, tally.failed);
+    return tally.failed || !tally.passed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* ------------------------------------------------------------------------- */
+
+static void print_finding(void *context, const struct charlua_finding *finding)
+{
+    unsigned *counts = context; /* warnings, errors */
+    counts[finding->is_error]++;
+    printf("%s:%d: %s: %s\n", finding->file, finding->line ? finding->line : 1,
+           finding->is_error ? "error" : "warning", finding->message);
+}
+
+static int check(void)
+{
+    unsigned counts[2] = {0};
+    if (charlua_inspect(server, print_finding, counts) < 0) {
+        fprintf(stderr, "charlua: %s\n", charlua_error(server));
+        return EXIT_FAILURE;
+    }
+    printf("%u errors, %u warnings\n", counts[1], counts[0]);
+    return counts[1] ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int serve(void)
+{
+    if (join_systemd() < 0 || charlua_check(server) < 0) {
+        fprintf(stderr, "charlua: %s; see charlua --help\n", charlua_error(server));
+        return EXIT_USAGE;
+    }
+    catch_signals();
+    if (charlua_run(server) < 0) {
+        fprintf(stderr, "charlua: %s\n", charlua_error(server));
+        return EXIT_FAILURE;
+    }
+    return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
     fill_standard_fds();
@@ -219,19 +366,14 @@ int main(int argc, char **argv)
     char found[PATH_MAX];
     if (find_script(found) == 0)
         (void)charlua_set(server, "script", found);
-    int status = read_flags(argc, argv);
+    enum command command = read_command(&argc, argv);
+    int status = read_flags(argc, argv, command);
+    if (status < 0 && command == TEST)
+        status = test(argc - optind, argv + optind);
     if (status < 0)
-        status = read_words(argc, argv);
-    if (status < 0 && (join_systemd() < 0 || charlua_check(server) < 0)) {
-        fprintf(stderr, "charlua: %s; see charlua --help\n", charlua_error(server));
-        status = EXIT_USAGE;
-    }
-    if (status < 0) {
-        catch_signals();
-        status = charlua_run(server) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-        if (status != EXIT_SUCCESS)
-            fprintf(stderr, "charlua: %s\n", charlua_error(server));
-    }
+        status = read_script(argc, argv);
+    if (status < 0)
+        status = command == CHECK ? check() : serve();
     charlua_free(server);
     return status;
 }

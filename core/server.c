@@ -334,12 +334,21 @@ static void on_end(struct ev_loop *loop, ev_timer *w, int revents)
     end(w->data);
 }
 
+static void post_host(struct server *s, enum mail_kind kind)
+{
+    struct batch b = {0};
+    struct mail m = {.kind = kind};
+    if (batch_add(&b, &m, (struct bytes){0}) == 0)
+        (void)mailbox_post(&s->host_inbox, &b);
+    buf_deinit(&b.buf);
+}
+
 static void begin_drain(struct server *s)
 {
     log_info(s->log, "stopping connections=%llu",
              (unsigned long long)stats_read(&s->stats.connections));
     atomic_store(&s->draining, true);
-    post_all(s, MAIL_DRAIN);
+    post_host(s, MAIL_DRAIN);
     ev_timer_set(&s->drain, DRAIN_SECONDS, 0);
     ev_timer_set(&s->end, END_SECONDS, 0);
     ev_timer_start(s->main.loop, &s->drain);
@@ -352,11 +361,7 @@ static void reload(struct server *s)
     if (s->tls && tls_reload(s->tls, error, sizeof error) < 0)
         log_error(s->log, "certificates not reloaded, the old ones stay in use: %s",
                   error);
-    struct batch b = {0};
-    struct mail m = {.kind = MAIL_RELOAD};
-    if (batch_add(&b, &m, (struct bytes){0}) == 0)
-        (void)mailbox_post(&s->host_inbox, &b);
-    buf_deinit(&b.buf);
+    post_host(s, MAIL_RELOAD);
 }
 
 /* Something was asked for, or the draining is done. */
@@ -461,31 +466,37 @@ static int build_shard(struct server *s, const struct config *c, uint32_t index)
     return p->shard ? 0 : -1;
 }
 
-static int build_host(struct server *s, const struct server_setup *setup)
+void server_host_setup(const struct server_setup *setup, struct host_setup *out)
 {
     const struct config *c = setup->config;
-    struct host_setup host = {
+    *out = (struct host_setup){
         .script = c->script,
         .options = (const struct host_option *)(const void *)c->set,
         .option_count = c->set_count,
         .natives = setup->natives,
         .native_count = setup->native_count,
-        .log = s->log,
-        .stats = &s->stats,
-        .inbox = &s->host_inbox,
-        .shards = s->inboxes,
-        .shard_count = s->shard_count,
+        .log = setup->log,
         .frame_max =
             c->max_queue > FRAME_MAX_BYTES ? (size_t)c->max_queue : FRAME_MAX_BYTES,
-        .is_draining = &s->draining,
         .memory_max = (size_t)c->script_memory,
         .json_depth = (int)c->max_json_depth,
         .handler_time = (double)c->handler_time / 1000,
         .rooms_max = (uint32_t)c->max_rooms,
         .rooms_per_client = (uint32_t)c->max_client_rooms,
         .version = setup->version,
-        .now = ev_time(),
     };
+}
+
+static int build_host(struct server *s, const struct server_setup *setup)
+{
+    struct host_setup host;
+    server_host_setup(setup, &host);
+    host.stats = &s->stats;
+    host.inbox = &s->host_inbox;
+    host.shards = s->inboxes;
+    host.shard_count = s->shard_count;
+    host.is_draining = &s->draining;
+    host.now = ev_time();
     s->host = s->host_place->host = host_new(&host);
     return s->host ? 0 : -1;
 }

@@ -38,6 +38,10 @@ void server_reload(struct server *s);
 /* Returns 0, or -1 when it does not run or memory is out. */
 int server_post(struct server *s, struct bytes room, struct bytes json);
 
+/* What the configuration says of the host; mailboxes, clock and statistics are not in it.
+ */
+void server_host_setup(const struct server_setup *setup, struct host_setup *out);
+
 struct stats *server_stats(struct server *s);
 int server_port(const struct server *s, size_t i);
 

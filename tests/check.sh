@@ -52,7 +52,7 @@ check_format() {
 }
 
 check_lua() {
-  local places=(scripts examples)
+  local places=(scripts examples core/script)
   [[ ! -d tests/e2e/fixtures ]] || places+=(tests/e2e/fixtures)
   [[ ! -d tests/bench ]] || places+=(tests/bench)
   luacheck --formatter plain "${places[@]}" || true

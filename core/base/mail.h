@@ -31,8 +31,9 @@ enum mail_kind {
     MAIL_RESUME,    /* id: read it again */
     /* to a shard, from the server */
     MAIL_ACCEPT, /* fd, addr: a new connection, owned by this mail */
-    MAIL_DRAIN,  /* close everyone with 1001, then say MAIL_DRAINED */
-    MAIL_ABORT,  /* the same, without waiting for anyone's Close */
+    MAIL_DRAIN, /* close everyone with 1001, then say MAIL_DRAINED; to the host: the same,
+                 * after its on_stop */
+    MAIL_ABORT, /* the same, without waiting for anyone's Close */
     /* to the host, from the server or the embedding program */
     MAIL_RELOAD, /* load the script again */
     MAIL_POST,   /* name_len; bytes: a room's name, then JSON text for its members */

@@ -3,9 +3,6 @@
  * one to another, is here. */
 #include "net/conn.h"
 
-#include "base/buf.h"
-#include "base/rate.h"
-#include "net/outq.h"
 #include "net/page.h"
 #include "wire/answer.h"
 #include "wire/close.h"
@@ -34,40 +31,6 @@ enum conn_state {
     CONN_DEAD,
 };
 
-struct conn {
-    struct conn_env *env;
-    struct rate messages, bytes; /* what it sends us */
-    void *owner;
-    struct stream *stream;
-    struct outq out;
-    uint32_t counted;  /* bytes of `out` in env->queued */
-    uint32_t searched; /* bytes of `in` known not to hold the head's end */
-    union {
-        struct buf in;     /* before the upgrade: the part of a head that has come, and
-                              what was pipelined behind it */
-        struct buf reason; /* after it: of the first Close frame */
-    };
-    struct session *session; /* NULL: no frame or message has come in part */
-    struct addr addr;
-    uint16_t code;  /* of the first Close frame; 0: none yet */
-    uint8_t state;  /* enum conn_state */
-    uint8_t wait;   /* enum conn_wait */
-    uint8_t full;   /* enum limit: why the last message did not fit */
-    bool restarted; /* the wait began since it was asked for */
-    bool upgraded;
-    bool over; /* no more messages, either way */
-    bool paused;
-    bool keep_alive;
-    uint8_t
-        deflate_bits; /* the peer's window for permessage-deflate; 0: not negotiated */
-    bool greeted;     /* (the first of) the 101 has left */
-    bool begun;       /* what a proxy may say before the first request has been read */
-    bool unwrapped;   /* the same in front of the encryption */
-    bool proxied;     /* addr is the client's, not the peer's */
-    bool warned;      /* that it sends too fast */
-    bool unanswered;  /* nothing has come since our ping */
-};
-
 static void wait_for(struct conn *c, enum conn_wait wait)
 {
     c->wait = (uint8_t)wait;
@@ -81,38 +44,29 @@ static void enter_head(struct conn *c)
     wait_for(c, CONN_WAIT_HEAD);
 }
 
-struct conn *conn_new(struct conn_env *env, void *owner, struct stream *stream,
-                      const struct addr *from)
+void conn_init(struct conn *c, struct conn_env *env, struct stream *stream,
+               const struct addr *from)
 {
-    struct conn *c = calloc(1, sizeof *c);
-    if (!c)
-        return NULL;
-    c->env = env;
-    c->owner = owner;
-    c->stream = stream;
-    c->addr = *from;
+    *c = (struct conn){.env = env, .stream = stream, .addr = *from};
     enter_head(c);
-    return c;
 }
 
-/* Keeps the sum over all peers true after a change of the queue. */
-static void count_queued(struct conn *c)
+/* Keeps the sum over all peers true: the queue had `before` bytes until it changed. */
+static void count_queued(struct conn *c, uint32_t before)
 {
     c->env->queued += c->out.bytes;
-    c->env->queued -= c->counted;
-    c->counted = c->out.bytes;
+    c->env->queued -= before;
 }
 
-void conn_free(struct conn *c)
+void conn_deinit(struct conn *c)
 {
-    c->env->queued -= c->counted;
+    c->env->queued -= c->out.bytes;
     if (c->session)
         session_deinit(c->session);
     free(c->session);
     outq_deinit(&c->out);
     buf_deinit(&c->in);
     c->stream->ops->free(c->stream);
-    free(c);
 }
 
 const struct stream *conn_stream(const struct conn *c)
@@ -135,10 +89,11 @@ void conn_abort(struct conn *c)
  * conn. */
 static void queue_moved(struct conn *c, struct frame *f)
 {
+    uint32_t before = c->out.bytes;
     if (!f || outq_push(&c->out, f) < 0)
         conn_abort(c);
     frame_unref(f);
-    count_queued(c);
+    count_queued(c, before);
 }
 
 static void reached(struct conn *c, enum limit which)
@@ -199,7 +154,7 @@ static bool is_from_proxy(const struct conn *c)
 /* A trusted proxy has said who the client is. False: that one may not connect. */
 static bool set_client(struct conn *c, const struct addr *client)
 {
-    if (!c->env->on_client(c->owner, c, client))
+    if (!c->env->on_client(c, client))
         return false;
     c->addr = *client;
     c->proxied = true;
@@ -251,7 +206,7 @@ static void upgrade(struct conn *c, const struct http_head *head, struct bytes h
     size_t n =
         upgrade_write(response, sizeof response, accept, protocol.len ? name : NULL,
                       c->deflate_bits ? extensions : NULL);
-    if (n == 0 || c->env->on_open(c->owner, c, head_bytes, protocol) < 0) {
+    if (n == 0 || c->env->on_open(c, head_bytes, protocol) < 0) {
         refuse(c, 503, "out of memory, try again later", "Retry-After: 5\r\n");
         return;
     }
@@ -488,7 +443,7 @@ static void take_message(struct conn *c, struct session_out *out)
     if (out->data.len > packed && !afford(c, 0, out->data.len - packed))
         return;
     stats_add(&c->env->stats->messages_in, 1);
-    if (c->env->on_message(c->owner, c, out->data, out->binary) < 0)
+    if (c->env->on_message(c, out->data, out->binary) < 0)
         fail(c, WS_CLOSE_INTERNAL, "out of memory");
 }
 
@@ -567,11 +522,12 @@ enum send_result conn_send(struct conn *c, struct frame *f)
         c->full = over ? LIMIT_QUEUE : LIMIT_QUEUED;
         return SEND_FULL;
     }
+    uint32_t before = c->out.bytes;
     if (outq_push(&c->out, f) < 0) {
         conn_abort(c);
         return SEND_GONE;
     }
-    count_queued(c);
+    count_queued(c, before);
     return SEND_OK;
 }
 
@@ -594,8 +550,9 @@ void conn_too_slow(struct conn *c, const struct frame *lost, bool drop)
     if (drop)
         return;
     stats_add(&c->env->stats->slow_closed, 1);
+    uint32_t before = c->out.bytes;
     outq_drop_unsent(&c->out, c->greeted ? 0 : 1);
-    count_queued(c);
+    count_queued(c, before);
     fail(c, WS_CLOSE_TRY_LATER, "too slow");
 }
 
@@ -664,9 +621,10 @@ static enum stream_wants wants(const struct conn *c)
 /* The socket has taken `n` bytes. */
 static void took(struct conn *c, size_t n)
 {
+    uint32_t before = c->out.bytes;
     outq_advance(&c->out, n);
     c->greeted = c->upgraded;
-    count_queued(c);
+    count_queued(c, before);
 }
 
 /* Writes until the queue is empty (true) or the socket is full or gone (false). */

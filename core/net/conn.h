@@ -1,13 +1,16 @@
 /* conn: one peer from accept to close: request head, upgrade or plain answer, then
  * WebSocket messages. Does not know: loops, watchers, rooms, Lua; the shard asks what it
- * waits for. Thread: its shard's. Owner: the shard. Nothing in here frees a conn: it says
- * conn_is_dead and the shard reaps it. */
+ * waits for. Thread: its shard's. Owner: the shard, which embeds it. Nothing in here ends
+ * a conn: it says conn_is_dead and the shard reaps it. */
 #ifndef CHARLUA_NET_CONN_H
 #define CHARLUA_NET_CONN_H
 
+#include "base/buf.h"
 #include "base/cidr.h"
 #include "base/log.h"
+#include "base/rate.h"
 #include "base/stats.h"
+#include "net/outq.h"
 #include "net/stream.h"
 #include "wire/deflate.h"
 #include "wire/frame.h"
@@ -32,7 +35,7 @@ struct conn_env {
     const struct cidr *trusted; /* proxies that are believed */
     size_t trusted_count;
     /* The peer is a proxy for `client`. False: that one may not connect. */
-    bool (*on_client)(void *owner, struct conn *, const struct addr *client);
+    bool (*on_client)(struct conn *, const struct addr *client);
     const struct page *page;
     struct stats *stats;
     const struct log *log;
@@ -42,17 +45,50 @@ struct conn_env {
     bool is_draining;        /* 503 to whatever is asked */
     /* The peer was upgraded; `head` is its request, `protocol` the chosen subprotocol or
      * empty. Returns 0, or -1 when it can't be taken. */
-    int (*on_open)(void *owner, struct conn *, struct bytes head, struct bytes protocol);
+    int (*on_open)(struct conn *, struct bytes head, struct bytes protocol);
     /* A whole message. Returns 0, or -1 when it can't be taken: the conn closes with
      * 1011. */
-    int (*on_message)(void *owner, struct conn *, struct bytes data, bool binary);
+    int (*on_message)(struct conn *, struct bytes data, bool binary);
 };
 
-/* Takes `stream` over. `env` is the shard's. NULL when memory is out: the stream is still
- * the caller's. */
-struct conn *conn_new(struct conn_env *env, void *owner, struct stream *stream,
-                      const struct addr *from);
-void conn_free(struct conn *c);
+/* Here only so that its owner embeds it, one allocation for an idle peer: the fields are
+ * conn.c's own. */
+struct conn {
+    struct conn_env *env;
+    struct rate messages, bytes; /* what it sends us */
+    struct stream *stream;
+    struct outq out;
+    union {
+        struct buf in;     /* before the upgrade: the part of a head that has come, and
+                              what was pipelined behind it */
+        struct buf reason; /* after it: of the first Close frame */
+    };
+    struct session *session; /* NULL: no frame or message has come in part */
+    struct addr addr;
+    uint32_t searched; /* bytes of `in` known not to hold the head's end */
+    uint16_t code;     /* of the first Close frame; 0: none yet */
+    uint8_t state;     /* enum conn_state */
+    uint8_t wait;      /* enum conn_wait */
+    uint8_t full;      /* enum limit: why the last message did not fit */
+    uint8_t
+        deflate_bits;   /* the peer's window for permessage-deflate; 0: not negotiated */
+    bool restarted : 1; /* the wait began since it was asked for */
+    bool upgraded : 1;
+    bool over : 1; /* no more messages, either way */
+    bool paused : 1;
+    bool keep_alive : 1;
+    bool greeted : 1;    /* (the first of) the 101 has left */
+    bool begun : 1;      /* what a proxy may say before the first request has been read */
+    bool unwrapped : 1;  /* the same in front of the encryption */
+    bool proxied : 1;    /* addr is the client's, not the peer's */
+    bool warned : 1;     /* that it sends too fast */
+    bool unanswered : 1; /* nothing has come since our ping */
+};
+
+/* Takes `stream` over. `env` is the shard's. */
+void conn_init(struct conn *c, struct conn_env *env, struct stream *stream,
+               const struct addr *from);
+void conn_deinit(struct conn *c);
 
 /* Its stream, for questions only. */
 const struct stream *conn_stream(const struct conn *c);

@@ -1,23 +1,36 @@
-/* topic: a room's array of members and a slot's array of rooms, each entry saying where
- * its other half is, so that both ends are removed without a search. */
+/* topic: a room's array of members and a slot's array of rooms. A slot's entry says where
+ * its room's is, so that a member leaves a crowd without a search; the other way round a
+ * search is short, since a client is in few rooms. */
 #include "room/topic.h"
+
+#include "base/array.h"
 
 #include <stdlib.h>
 
-struct topic_member {
-    uint32_t slot;
-    uint32_t back; /* index into the slot's rooms */
-};
+enum { FIRST_MEMBERS = 6, FIRST_ROOMS = 3 }; /* what malloc's smallest piece holds */
 
 struct joined {
-    struct topic *topic;
-    uint32_t at; /* index into the topic's members */
+    uint32_t topic; /* its number */
+    uint32_t at;    /* index into the topic's members */
 };
 
 struct topic_slot {
     uint32_t count, cap;
-    struct joined *rooms;
+    union {
+        struct joined one; /* cap 0: the only one */
+        struct joined *more;
+    };
 };
+
+union topic_entry {
+    struct topic *topic;
+    uint32_t next_free;
+};
+
+static struct joined *rooms_of(struct topic_slot *s)
+{
+    return s->cap ? s->more : &s->one;
+}
 
 static void topic_free(struct topics *t, struct topic *topic)
 {
@@ -38,34 +51,30 @@ void topics_deinit(struct topics *t)
     for (struct topic *topic; (topic = map_next(&t->by_room, &at));)
         topic_free(t, topic);
     map_deinit(&t->by_room);
-    for (uint32_t i = 0; i < t->slot_count; i++)
-        free(t->slots[i].rooms);
+    for (uint32_t i = 0; i < t->slot_cap; i++)
+        if (t->slots[i].cap)
+            free(t->slots[i].more);
     free(t->slots);
+    free(t->all);
     topics_init(t);
 }
 
 static int reserve_slot(struct topics *t, uint32_t slot)
 {
-    if (slot >= t->slot_count) {
-        uint32_t count = t->slot_count ? t->slot_count : 64;
-        while (count <= slot)
-            count *= 2;
-        struct topic_slot *slots = realloc(t->slots, count * sizeof *slots);
-        if (!slots)
-            return -1;
-        for (uint32_t i = t->slot_count; i < count; i++)
-            slots[i] = (struct topic_slot){0};
-        t->slots = slots;
-        t->slot_count = count;
-    }
-    struct topic_slot *s = &t->slots[slot];
-    if (s->count < s->cap)
-        return 0;
-    uint32_t cap = s->cap ? s->cap * 2 : 1;
-    struct joined *rooms = realloc(s->rooms, cap * sizeof *rooms);
-    if (!rooms)
+    struct topic_slot *slots = array_reach(t->slots, &t->slot_cap, slot, sizeof *slots);
+    if (!slots)
         return -1;
-    s->rooms = rooms;
+    t->slots = slots;
+    struct topic_slot *s = &t->slots[slot];
+    if (s->count < (s->cap ? s->cap : 1))
+        return 0;
+    uint32_t cap = s->cap ? s->cap * 2 : FIRST_ROOMS;
+    struct joined *more = realloc(s->cap ? s->more : NULL, cap * sizeof *more);
+    if (!more)
+        return -1;
+    if (s->cap == 0)
+        more[0] = s->one;
+    s->more = more;
     s->cap = cap;
     return 0;
 }
@@ -74,12 +83,31 @@ static int reserve_member(struct topic *topic)
 {
     if (topic->count < topic->cap)
         return 0;
-    uint32_t cap = topic->cap ? topic->cap * 2 : 4;
-    struct topic_member *members = realloc(topic->members, cap * sizeof *members);
+    uint32_t cap = topic->cap ? topic->cap * 2 : FIRST_MEMBERS;
+    uint32_t *members = realloc(topic->members, cap * sizeof *members);
     if (!members)
         return -1;
     topic->members = members;
     topic->cap = cap;
+    return 0;
+}
+
+/* Puts `topic` into the tables. */
+static int enter(struct topics *t, struct topic *topic)
+{
+    uint32_t number = t->first_free ? t->first_free : t->used + 1;
+    union topic_entry *all = array_reach(t->all, &t->cap, number, sizeof *all);
+    if (!all)
+        return -1;
+    t->all = all;
+    if (map_put(&t->by_room, topic->room, topic) < 0)
+        return -1;
+    if (number == t->first_free)
+        t->first_free = all[number].next_free;
+    else
+        t->used = number;
+    all[number].topic = topic;
+    topic->number = number;
     return 0;
 }
 
@@ -93,7 +121,7 @@ static struct topic *topic_of(struct topics *t, uint64_t room)
         return NULL;
     topic->room = room;
     bundle_init(&topic->bundle);
-    if (map_put(&t->by_room, room, topic) == 0)
+    if (enter(t, topic) == 0)
         return topic;
     free(topic);
     return NULL;
@@ -101,75 +129,82 @@ static struct topic *topic_of(struct topics *t, uint64_t room)
 
 static void drop_if_empty(struct topics *t, struct topic *topic)
 {
-    if (topic->count == 0) {
-        map_take(&t->by_room, topic->room);
-        topic_free(t, topic);
-    }
+    if (topic->count)
+        return;
+    map_take(&t->by_room, topic->room);
+    t->all[topic->number].next_free = t->first_free;
+    t->first_free = topic->number;
+    topic_free(t, topic);
 }
 
-/* Where `room` stands among the slot's rooms, or -1. A client is in few rooms. */
-static int64_t find(const struct topics *t, uint64_t room, uint32_t slot)
+/* Where topic `number` stands among the slot's rooms; it is one of them. */
+static uint32_t index_of(struct topic_slot *s, uint32_t number)
 {
-    if (slot < t->slot_count)
-        for (uint32_t i = 0; i < t->slots[slot].count; i++)
-            if (t->slots[slot].rooms[i].topic->room == room)
-                return i;
-    return -1;
+    uint32_t i = 0;
+    while (rooms_of(s)[i].topic != number)
+        i++;
+    return i;
+}
+
+static bool is_member(const struct topics *t, const struct topic *topic, uint32_t slot)
+{
+    const struct topic *its;
+    for (uint32_t i = 0; (its = topic_of_slot(t, slot, i)); i++)
+        if (its == topic)
+            return true;
+    return false;
 }
 
 int topic_add(struct topics *t, uint64_t room, uint32_t slot)
 {
-    if (find(t, room, slot) >= 0)
-        return 0;
-    if (reserve_slot(t, slot) < 0)
-        return -1;
     struct topic *topic = topic_of(t, room);
     if (!topic)
         return -1;
-    if (reserve_member(topic) < 0) {
+    if (is_member(t, topic, slot))
+        return 0;
+    if (reserve_slot(t, slot) < 0 || reserve_member(topic) < 0) {
         drop_if_empty(t, topic);
         return -1;
     }
     struct topic_slot *s = &t->slots[slot];
-    topic->members[topic->count] = (struct topic_member){slot, s->count};
-    s->rooms[s->count++] = (struct joined){topic, topic->count++};
+    rooms_of(s)[s->count++] = (struct joined){topic->number, topic->count};
+    topic->members[topic->count++] = slot;
     topic->shared += s->count > 1;
     if (s->count == 2)
-        s->rooms[0].topic->shared++;
+        t->all[rooms_of(s)[0].topic].topic->shared++;
     return 0;
 }
 
 static void remove_at(struct topics *t, uint32_t slot, uint32_t i)
 {
     struct topic_slot *s = &t->slots[slot];
-    struct joined gone = s->rooms[i];
-    gone.topic->shared -= s->count > 1;
+    struct joined gone = rooms_of(s)[i];
+    struct topic *topic = t->all[gone.topic].topic;
+    topic->shared -= s->count > 1;
     if (s->count == 2)
-        s->rooms[1 - i].topic->shared--;
-    struct topic_member last = gone.topic->members[--gone.topic->count];
-    gone.topic->members[gone.at] = last;
-    t->slots[last.slot].rooms[last.back].at = gone.at;
-    struct joined moved = s->rooms[--s->count];
-    s->rooms[i] = moved;
-    if (i < s->count)
-        moved.topic->members[moved.at].back = i;
-    drop_if_empty(t, gone.topic);
-    if (s->count == 0) {
-        free(s->rooms);
+        t->all[rooms_of(s)[1 - i].topic].topic->shared--;
+    uint32_t last = topic->members[--topic->count];
+    struct topic_slot *moved = &t->slots[last];
+    rooms_of(moved)[index_of(moved, gone.topic)].at = gone.at;
+    topic->members[gone.at] = last;
+    rooms_of(s)[i] = rooms_of(s)[--s->count];
+    drop_if_empty(t, topic);
+    if (s->count == 0 && s->cap) {
+        free(s->more);
         *s = (struct topic_slot){0};
     }
 }
 
 void topic_remove(struct topics *t, uint64_t room, uint32_t slot)
 {
-    int64_t i = find(t, room, slot);
-    if (i >= 0)
-        remove_at(t, slot, (uint32_t)i);
+    struct topic *topic = topic_find(t, room);
+    if (topic && is_member(t, topic, slot))
+        remove_at(t, slot, index_of(&t->slots[slot], topic->number));
 }
 
 void topic_remove_all(struct topics *t, uint32_t slot)
 {
-    while (slot < t->slot_count && t->slots[slot].count)
+    while (slot < t->slot_cap && t->slots[slot].count)
         remove_at(t, slot, t->slots[slot].count - 1);
 }
 
@@ -178,14 +213,9 @@ struct topic *topic_find(const struct topics *t, uint64_t room)
     return map_get(&t->by_room, room);
 }
 
-uint32_t topic_member(const struct topic *topic, uint32_t i)
-{
-    return topic->members[i].slot;
-}
-
 struct topic *topic_of_slot(const struct topics *t, uint32_t slot, uint32_t i)
 {
-    return slot < t->slot_count && i < t->slots[slot].count
-               ? t->slots[slot].rooms[i].topic
-               : NULL;
+    if (slot >= t->slot_cap || i >= t->slots[slot].count)
+        return NULL;
+    return t->all[rooms_of(&t->slots[slot])[i].topic].topic;
 }

@@ -10,20 +10,22 @@
 
 #include <stdbool.h>
 
-struct topic_member;
-
 struct topic {
     uint64_t room;
-    uint32_t count, cap;          /* of members, in no particular order */
-    uint32_t shared;              /* members that are in other rooms, too */
-    struct topic_member *members; /* they stay while nobody is added or removed */
-    struct bundle bundle;         /* goes with the last member */
+    uint32_t number;
+    uint32_t count, cap;  /* of members, in no particular order */
+    uint32_t shared;      /* members that are in other rooms, too */
+    uint32_t *members;    /* slots; they stay while nobody is added or removed */
+    struct bundle bundle; /* goes with the last member */
 };
 
 struct topics {
     struct map by_room;       /* room id to struct topic */
+    union topic_entry *all;   /* by number, half as long as a pointer */
+    uint32_t cap, used;       /* the numbers 1 to `used` have been in use */
+    uint32_t first_free;      /* a list of those that are not any more */
     struct topic_slot *slots; /* by slot */
-    uint32_t slot_count;
+    uint32_t slot_cap;
     struct bundles bundles; /* what rooms are still to be told */
 };
 
@@ -43,7 +45,10 @@ void topic_remove_all(struct topics *t, uint32_t slot);
 struct topic *topic_find(const struct topics *t, uint64_t room);
 
 /* The slot of its `i`th member; i is below its count. */
-uint32_t topic_member(const struct topic *topic, uint32_t i);
+static inline uint32_t topic_member(const struct topic *topic, uint32_t i)
+{
+    return topic->members[i];
+}
 
 /* The `i`th room of `slot`, or NULL: it is in fewer. */
 struct topic *topic_of_slot(const struct topics *t, uint32_t slot, uint32_t i);

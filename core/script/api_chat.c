@@ -1,6 +1,7 @@
 /* api_chat: the module `charlua`, by custom called chat. */
 #include "script/inside.h"
 
+#include "script/app.h"
 #include "script/hint.h"
 #include "script/json.h"
 
@@ -46,10 +47,10 @@ static int client(lua_State *L)
 /* chat.clients() -> array of all clients, in no order */
 static int clients(lua_State *L)
 {
-    size_t at = 0;
+    uint32_t at = 0;
     lua_Integer n = 0;
     lua_newtable(L);
-    for (struct client *c; (c = map_next(&host_of(L)->world.clients, &at));) {
+    for (struct client *c; (c = world_next_client(&host_of(L)->world, &at));) {
         if (c->gone || c->refused)
             continue;
         client_push(L, c);
@@ -222,6 +223,15 @@ static int object(lua_State *L)
     return 1;
 }
 
+/* chat.hook(event, function [, priority]) -> a hook, to be put into a module's table */
+static int hook(lua_State *L)
+{
+    const char *event = luaL_checkstring(L, 1);
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    app_push_hook(L, event, 2, luaL_optnumber(L, 3, 0));
+    return 1;
+}
+
 /* The bytes before the first & < > " or '. */
 static size_t plain_length(const char *text, size_t len)
 {
@@ -289,13 +299,11 @@ static void add_setup(lua_State *L, const struct host_setup *setup)
 void chat_push(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"room", room},     {"rooms", rooms},
-        {"client", client}, {"clients", clients},
-        {"send", send},     {"now", now},
-        {"after", after},   {"every", every},
-        {"cancel", cancel}, {"sleep", sleep},
-        {"spawn", spawn},   {"log", write_log},
-        {"object", object}, {"escape_html", escape_html},
+        {"room", room},       {"rooms", rooms},   {"client", client},
+        {"clients", clients}, {"send", send},     {"now", now},
+        {"after", after},     {"every", every},   {"cancel", cancel},
+        {"sleep", sleep},     {"spawn", spawn},   {"hook", hook},
+        {"log", write_log},   {"object", object}, {"escape_html", escape_html},
         {NULL, NULL},
     };
     luaL_newlib(L, functions);

@@ -9,17 +9,23 @@
 
 #define CLIENT_TYPE "charlua.client"
 
+/* Where KEY_CLIENTS has the object of `c`: from 1 on, so that it is an array. */
+static lua_Integer index_of(lua_State *L, const struct client *c)
+{
+    return (lua_Integer)world_number(&host_of(L)->world, c->id) + 1;
+}
+
 void client_push(lua_State *L, struct client *c)
 {
     vm_work(vm_of(L), L, 60); /* there are arrays of all of them */
     host_push(L, KEY_CLIENTS);
-    if (lua_rawgetp(L, -1, c) == LUA_TNIL) {
+    if (lua_rawgeti(L, -1, index_of(L, c)) == LUA_TNIL) {
         lua_pop(L, 1);
         uint64_t *id = lua_newuserdatauv(L, sizeof *id, 1);
         *id = c->id;
         luaL_setmetatable(L, CLIENT_TYPE);
         lua_pushvalue(L, -1);
-        lua_rawsetp(L, -3, c);
+        lua_rawseti(L, -3, index_of(L, c));
     }
     lua_remove(L, -2);
 }
@@ -27,9 +33,9 @@ void client_push(lua_State *L, struct client *c)
 void client_forget(lua_State *L, struct client *c)
 {
     host_push(L, KEY_CLIENTS);
-    if (lua_rawgetp(L, -1, c) != LUA_TNIL) {
+    if (lua_rawgeti(L, -1, index_of(L, c)) != LUA_TNIL) {
         lua_pushnil(L);
-        lua_rawsetp(L, -3, c); /* an existing key: allocates nothing */
+        lua_rawseti(L, -3, index_of(L, c)); /* an existing key: allocates nothing */
     }
     lua_pop(L, 2);
 }
@@ -142,9 +148,9 @@ static int rooms(lua_State *L)
     if (!c)
         return 1;
     lua_Integer n = 0;
-    for (struct list *l = c->roster.rooms.next; l != &c->roster.rooms; l = l->next) {
-        struct membership *m = LIST_ENTRY(l, struct membership, in_client);
-        room_push_name(L, LIST_ENTRY(m->room, struct room, roster));
+    const struct world *w = &host_of(L)->world;
+    for (uint32_t m = c->roster.first; m; m = roster_next(&w->roster, ROSTER_CLIENT, m)) {
+        room_push_name(L, world_room_of(w, m));
         room_push(L, -1);
         lua_remove(L, -2);
         lua_rawseti(L, -2, ++n);
@@ -192,7 +198,8 @@ static int client_index(lua_State *L)
         return 1;
     }
     if (strcmp(key, "protocol") == 0) {
-        lua_pushstring(L, c ? c->protocol : NULL); /* NULL pushes nil */
+        lua_pushstring(L,
+                       c && c->extras ? c->extras->protocol : NULL); /* NULL pushes nil */
         return 1;
     }
     lua_pushvalue(L, 2);

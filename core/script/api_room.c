@@ -105,14 +105,14 @@ static int send(lua_State *L)
 static int members(lua_State *L)
 {
     struct bytes name;
+    const struct world *w = &host_of(L)->world;
     struct room *r = room_check(L, 1, &name);
-    lua_createtable(L, r ? (int)r->roster.size : 0, 0);
+    lua_createtable(L, r ? (int)r->roster.count : 0, 0);
     if (!r)
         return 1;
     lua_Integer n = 0;
-    for (struct list *l = r->roster.members.next; l != &r->roster.members; l = l->next) {
-        struct membership *m = LIST_ENTRY(l, struct membership, in_room);
-        client_push(L, LIST_ENTRY(m->client, struct client, roster));
+    for (uint32_t m = r->roster.first; m; m = roster_next(&w->roster, ROSTER_ROOM, m)) {
+        client_push(L, world_member(w, m));
         lua_rawseti(L, -2, ++n);
     }
     return 1;
@@ -151,7 +151,7 @@ static int room_index(lua_State *L)
         return 1;
     }
     if (strcmp(key, "size") == 0) {
-        lua_pushinteger(L, r ? r->roster.size : 0);
+        lua_pushinteger(L, r ? r->roster.count : 0);
         return 1;
     }
     lua_pushvalue(L, 2);

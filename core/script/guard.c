@@ -17,8 +17,7 @@ enum {
     ENCODE_DEPTH = 100, /* then lua-cjson says that it is too deep */
 };
 
-/* Calls the library's own function, upvalue 1. */
-static int call_original(lua_State *L)
+int guard_original(lua_State *L)
 {
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_insert(L, 1);
@@ -182,7 +181,7 @@ static int close_coroutine(lua_State *L)
         return 2;
     }
     vm_work(vm, L, 200);
-    return call_original(L);
+    return guard_original(L);
 }
 
 /* --- tables -------------------------------------------------------------- */
@@ -205,7 +204,7 @@ static int move_rest(lua_State *L)
         at = lua_tointeger(L, 2);
     vm_work(vm_of(L), L,
             at > 0 && at < length ? (uint64_t)(length - at) * ELEMENT_NS : ELEMENT_NS);
-    return call_original(L);
+    return guard_original(L);
 }
 
 static int move_table(lua_State *L)
@@ -214,7 +213,7 @@ static int move_table(lua_State *L)
     lua_Unsigned n = last < first ? 0 : (lua_Unsigned)last - (lua_Unsigned)first;
     luaL_argcheck(L, n < LUA_MAXINTEGER / ELEMENT_NS, 3, "too many elements to move");
     vm_work(vm_of(L), L, n * ELEMENT_NS);
-    return call_original(L);
+    return guard_original(L);
 }
 
 /* The order of table.sort when the script gave no function of its own, in which the hook
@@ -231,7 +230,7 @@ static int compare(lua_State *L)
 static int compare_by(lua_State *L)
 {
     vm_work(vm_of(L), L, COMPARE_NS);
-    return call_original(L);
+    return guard_original(L);
 }
 
 static int sort_table(lua_State *L)
@@ -246,7 +245,7 @@ static int sort_table(lua_State *L)
         lua_pushcclosure(L, compare_by, 1);
         lua_replace(L, 2);
     }
-    return call_original(L);
+    return guard_original(L);
 }
 
 static int concat_table(lua_State *L)
@@ -310,7 +309,7 @@ static int repeat_string(lua_State *L)
     bool fits = len + separator <= vm_string_max(vm) / (size_t)n;
     vm_check_string(vm, L, fits ? 0 : SIZE_MAX);
     vm_work(vm, L, (uint64_t)n * 2 + (uint64_t)n * (len + separator) / 4);
-    return call_original(L);
+    return guard_original(L);
 }
 
 /* string.format and pack: several strings may make one that is too long. */
@@ -321,7 +320,7 @@ static int format_string(lua_State *L)
     for (int i = lua_gettop(L); i > 0; i--)
         total += lua_type(L, i) == LUA_TSTRING ? lua_rawlen(L, i) : 0;
     vm_check_string(vm, L, total);
-    return call_original(L);
+    return guard_original(L);
 }
 
 /* Where `at` of a string of `len` bytes is, from 1; negative counts from the end. */
@@ -356,7 +355,7 @@ static int utf8_codepoint(lua_State *L)
     lua_Integer first = position(luaL_optinteger(L, 2, 1), len);
     check_results(L, first, position(luaL_optinteger(L, 3, first), len),
                   "string slice too long");
-    return call_original(L);
+    return guard_original(L);
 }
 
 static int unpack_string(lua_State *L)
@@ -364,7 +363,7 @@ static int unpack_string(lua_State *L)
     size_t len;
     luaL_checklstring(L, 1, &len);
     check_results(L, 1, (lua_Integer)len, "too many results");
-    return call_original(L);
+    return guard_original(L);
 }
 
 /* --- walks --------------------------------------------------------------- */
@@ -409,7 +408,7 @@ static int decode_json(lua_State *L)
     size_t len;
     luaL_checklstring(L, 1, &len);
     vm_work(vm_of(L), L, len * DECODE_NS);
-    return call_original(L);
+    return guard_original(L);
 }
 
 /* Adds what lua-cjson will at most write for the value at `index` to *bytes. What nests
@@ -447,7 +446,7 @@ static int encode_json(lua_State *L)
         return 2;
     }
     vm_work(vm, L, bytes / 4);
-    return call_original(L);
+    return guard_original(L);
 }
 
 /* --- in their places ----------------------------------------------------- */

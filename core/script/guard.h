@@ -19,4 +19,7 @@ void guard_json(lua_State *L);
  * +0] */
 void guard_field(lua_State *L, const char *name, lua_CFunction f);
 
+/* Returns what the old one, upvalue 1, returns for the same arguments. */
+int guard_original(lua_State *L);
+
 #endif

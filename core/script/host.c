@@ -5,6 +5,7 @@
 #include "script/json.h"
 #include "script/reload.h"
 #include "script/run.h"
+#include "script/sandbox.h"
 #include "wire/close.h"
 #include "wire/utf8.h"
 
@@ -176,12 +177,10 @@ static void wake_task(struct host *h, struct task *task)
 /* Keeps the mail of a client whose handler waits. */
 static void put_off(struct host *h, struct client *c, const struct mail *m)
 {
-    if (!c->pending)
-        c->pending = calloc(1, sizeof *c->pending);
-    if ((!c->pending || batch_add(c->pending, m, mail_bytes(m)) < 0) &&
-        m->kind == MAIL_MESSAGE)
+    struct client_extras *x = client_extras(c);
+    if ((!x || batch_add(&x->pending, m, mail_bytes(m)) < 0) && m->kind == MAIL_MESSAGE)
         run_send_error(h, c, "internal");
-    if (c->pending && c->pending->buf.len > PENDING_MAX_BYTES && !c->paused &&
+    if (x && x->pending.buf.len > PENDING_MAX_BYTES && !c->paused &&
         world_pause(&h->world, c, true) == WORLD_OK)
         world_commit(&h->world);
     if (c->gone && c->task->kind != RUN_CLOSE)
@@ -203,11 +202,13 @@ static void handle_or_put_off(struct host *h, struct client *c, const struct mai
 /* The handler that waited has ended: its client's mail goes on. */
 static void run_pending(struct host *h, struct client *c)
 {
-    struct batch mine = c->pending ? *c->pending : (struct batch){0};
+    struct batch mine = {0};
     uint64_t id = c->id;
     size_t at = 0;
-    free(c->pending);
-    c->pending = NULL;
+    if (c->extras) {
+        mine = c->extras->pending;
+        c->extras->pending = (struct batch){0};
+    }
     if (c->paused && world_pause(&h->world, c, false) == WORLD_OK)
         world_commit(&h->world);
     for (struct mail *m; (m = batch_next(&mine, &at)) && world_client(&h->world, id);)
@@ -232,8 +233,8 @@ static void open_client(struct host *h, const struct mail *m)
     c->secure = m->open.secure;
     struct bytes protocol =
         bytes_skip(mail_bytes(m), (size_t)m->open.head_len + m->open.subject_len);
-    if (protocol.len)
-        c->protocol = strndup((const char *)protocol.at, protocol.len);
+    if (protocol.len && client_extras(c))
+        c->extras->protocol = strndup((const char *)protocol.at, protocol.len);
     handle(h, c, m);
 }
 
@@ -273,6 +274,11 @@ static void handle_mail(struct host *h, const struct mail *m)
     case MAIL_POST:
         post_to_room(h, m);
         break;
+    case MAIL_DRAIN:
+        run_event(h, "on_stop");
+        (void)world_drain(&h->world);
+        world_commit(&h->world);
+        break;
     case MAIL_SEND:
     case MAIL_BROADCAST:
     case MAIL_JOIN:
@@ -283,7 +289,6 @@ static void handle_mail(struct host *h, const struct mail *m)
     case MAIL_RESUME:
     case MAIL_PROTOCOLS:
     case MAIL_ACCEPT:
-    case MAIL_DRAIN:
     case MAIL_ABORT:
         break; /* a shard's business: never sent here */
     }
@@ -293,9 +298,9 @@ static void handle_mail(struct host *h, const struct mail *m)
  * nobody is left to wait for what does not come. */
 static void close_unanswered(struct host *h)
 {
-    size_t at = 0;
+    uint32_t at = 0;
     h->owes = false;
-    for (struct client *c; (c = map_next(&h->world.clients, &at));) {
+    for (struct client *c; (c = world_next_client(&h->world, &at));) {
         if (c->unanswered && !c->gone) {
             c->unanswered = world_close(&h->world, c->id, WS_CLOSE_INTERNAL,
                                         bytes_of("out of memory")) != WORLD_OK;
@@ -333,7 +338,7 @@ static void fire_due(struct host *h)
  * be done: the C library would keep the pages. */
 static void give_back(struct host *h)
 {
-    size_t clients = h->world.clients.count;
+    size_t clients = h->world.client_count;
     h->peak = clients > h->peak ? clients : h->peak;
     if (h->peak < CROWD || clients > h->peak / 4)
         return;
@@ -378,7 +383,7 @@ double host_next(const struct host *h)
 
 bool host_is_drained(const struct host *h)
 {
-    return h->drained_shards == h->setup.shard_count && h->world.clients.count == 0;
+    return h->drained_shards == h->setup.shard_count && h->world.client_count == 0;
 }
 
 bool host_has_changed(struct host *h)
@@ -421,6 +426,8 @@ static int set_up(lua_State *L)
     new_table(L, KEY_ANCHORS, NULL);
     new_table(L, KEY_TIMERS, NULL);
     new_table(L, KEY_TASKS, NULL);
+    if (host_of(L)->setup.seed)
+        sandbox_seed(L, (lua_Integer)host_of(L)->setup.seed);
     reload_push_json(L);
     lua_getfield(L, -1, "decode");
     lua_rawsetp(L, LUA_REGISTRYINDEX, &host_keys[KEY_DECODE]);
@@ -443,6 +450,7 @@ struct host *host_new(const struct host_setup *setup)
         host_free(h);
         return NULL;
     }
+    h->vm.now = &h->now;
     h->world.on_room_gone = on_room_gone;
     h->world.ctx = h;
     return h;

@@ -5,6 +5,7 @@
 #ifndef CHARLUA_SCRIPT_HOST_H
 #define CHARLUA_SCRIPT_HOST_H
 
+#include "base/bytes.h"
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "base/stats.h"
@@ -42,7 +43,8 @@ struct host_setup {
     double handler_time;            /* seconds a handler may run */
     uint32_t rooms_max, rooms_per_client;
     const char *version;
-    double now; /* seconds since 1970, until the first turn */
+    double now;    /* seconds since 1970, until the first turn */
+    uint64_t seed; /* of math.random and of tokens; 0: chance */
 };
 
 /* What `setup` points to outlives the host. NULL when memory is out. */
@@ -53,6 +55,10 @@ void host_free(struct host *h);
  * one, then swaps it in. Returns 0, or -1 with the reason logged; then the rules that
  * were in force still are. */
 int host_load(struct host *h);
+
+/* The same for rules whose text is `source` instead of the script's file (if it is not
+ * empty); what they require is beside that file. */
+int host_load_text(struct host *h, struct bytes source);
 
 /* True once after a file of the rules was saved. To be called a few times a second. */
 bool host_has_changed(struct host *h);

@@ -13,7 +13,7 @@
 
 enum { TIMERS_MAX = 100000 };
 
-enum run_kind { RUN_OPEN, RUN_MESSAGE, RUN_CLOSE, RUN_TIMER, RUN_RESUME };
+enum run_kind { RUN_OPEN, RUN_MESSAGE, RUN_CLOSE, RUN_TIMER, RUN_EVENT, RUN_RESUME };
 
 /* A handler's coroutine; a full userdata whose user value is the thread. */
 struct task {
@@ -40,7 +40,8 @@ struct host {
     uint64_t timers_committed; /* the last timer id that stays */
     struct buf cancelled;      /* uint64_t ids of timers that the handler cancelled */
     uint32_t drained_shards;
-    size_t peak; /* most clients since memory was last given back */
+    size_t peak;         /* most clients since memory was last given back */
+    struct bytes source; /* of the rules that are being loaded; empty: the file */
     bool is_scratch;
     bool is_loaded; /* some rules are in force */
     bool owes;      /* some client is unanswered */
@@ -51,7 +52,7 @@ struct host {
 enum host_key_name {
     KEY_APP,     /* the table that the script returned */
     KEY_DECODE,  /* cjson's decode: value, or nil and a reason */
-    KEY_CLIENTS, /* light userdata of struct client to client object */
+    KEY_CLIENTS, /* world_number + 1 to client object */
     KEY_ROOMS,   /* weak: name to room object */
     KEY_ANCHORS, /* light userdata of struct room to room object: keeps its state alive */
     KEY_TIMERS,  /* id to {function or name, arguments...} */

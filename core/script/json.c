@@ -57,6 +57,13 @@ static void append(lua_State *L, struct out *to, struct bytes text)
     to->buf->len += text.len;
 }
 
+static void append_byte(lua_State *L, struct out *to, char byte)
+{
+    uint8_t *at = room(L, to, 1);
+    *at = (uint8_t)byte;
+    wrote(L, to, at + 1);
+}
+
 static void append_text(lua_State *L, struct out *out, const char *text)
 {
     append(L, out, bytes_of(text));
@@ -89,7 +96,7 @@ static uint8_t *write_unit(uint32_t unit, uint8_t *to)
 static uint8_t *write_escape(const uint8_t **at, uint8_t *to)
 {
     static const char short_forms[] = "\"\"\\\\//\bb\ff\nn\rr\tt";
-    for (const char *s = short_forms; *s; s += 2) {
+    for (const char *s = short_forms; *s && **at < 0x80; s += 2) {
         if ((uint8_t)*s != **at)
             continue;
         *to++ = '\\';
@@ -111,25 +118,54 @@ static bool is_plain(uint8_t c)
     return c >= 0x20 && c < 0x7F && c != '"' && c != '\\' && c != '/';
 }
 
+/* Whether all eight bytes are plain. In `odd` the high bit of the first byte that is not
+ * is set: by itself, by what is taken from it or added to it, or, for the three that are
+ * no letters, because it is zero after the XOR. */
+static bool is_plain_word(uint64_t word)
+{
+    const uint64_t ones = UINT64_MAX / 0xFF;
+    uint64_t odd = word | (word - 0x20 * ones) | (word + ones) |
+                   ((word ^ '"' * ones) - ones) | ((word ^ '\\' * ones) - ones) |
+                   ((word ^ '/' * ones) - ones);
+    return (odd & 0x80 * ones) == 0;
+}
+
+/* How many bytes from `at` on are plain. */
+static size_t plain_run(const uint8_t *at, const uint8_t *end)
+{
+    const uint8_t *from = at;
+    uint64_t word;
+    for (; end - at >= 8; at += 8) {
+        memcpy(&word, at, 8);
+        if (!is_plain_word(word))
+            break;
+    }
+    while (at < end && is_plain(*at))
+        at++;
+    return (size_t)(at - from);
+}
+
 /* Part by part, so that little more room is taken than is used. */
 static void encode_string(lua_State *L, struct bytes text, struct out *out)
 {
     if (!utf8_is_valid(text))
         luaL_error(L, "a string is not UTF-8 and can't be sent as text");
     const uint8_t *at = text.at, *end = text.at + text.len;
-    append_text(L, out, "\"");
+    append_byte(L, out, '"');
     while (at < end) {
         const uint8_t *stop = end - at > PART_BYTES ? at + PART_BYTES : end;
         uint8_t *to = room(L, out, PART_ROOM);
         while (at < stop) {
-            if (is_plain(*at))
-                *to++ = *at++;
-            else
+            size_t plain = plain_run(at, stop);
+            memcpy(to, at, plain);
+            to += plain;
+            at += plain;
+            if (at < stop)
                 to = write_escape(&at, to);
         }
         wrote(L, out, to);
     }
-    append_text(L, out, "\"");
+    append_byte(L, out, '"');
 }
 
 /* A whole number; 20 digits at most. */
@@ -172,15 +208,15 @@ static void encode(lua_State *L, int index, struct out *out, int depth);
 static void encode_array(lua_State *L, int index, struct out *out, int depth)
 {
     lua_Unsigned n = lua_rawlen(L, index);
-    append_text(L, out, "[");
+    append_byte(L, out, '[');
     for (lua_Unsigned i = 1; i <= n; i++) {
         if (i > 1)
-            append_text(L, out, ",");
+            append_byte(L, out, ',');
         lua_rawgeti(L, index, (lua_Integer)i);
         encode(L, lua_gettop(L), out, depth);
         lua_pop(L, 1);
     }
-    append_text(L, out, "]");
+    append_byte(L, out, ']');
 }
 
 static void encode_key(lua_State *L, int index, struct out *out)
@@ -199,17 +235,17 @@ static void encode_key(lua_State *L, int index, struct out *out)
 
 static void encode_object(lua_State *L, int index, struct out *out, int depth)
 {
-    const char *before = "{";
+    char before = '{';
     lua_pushnil(L);
     while (lua_next(L, index)) {
-        append_text(L, out, before);
-        before = ",";
+        append_byte(L, out, before);
+        before = ',';
         encode_key(L, lua_gettop(L) - 1, out);
-        append_text(L, out, ":");
+        append_byte(L, out, ':');
         encode(L, lua_gettop(L), out, depth);
         lua_pop(L, 1);
     }
-    append_text(L, out, *before == '{' ? "{}" : "}");
+    append_text(L, out, before == '{' ? "{}" : "}");
 }
 
 static void encode_table(lua_State *L, int index, struct out *out, int depth)
@@ -273,17 +309,17 @@ void json_encode(lua_State *L, int index, struct buf *out, size_t max)
 void json_encode_pairs(lua_State *L, int first, int last, struct buf *buf, size_t max)
 {
     struct out out = {buf, max, vm_of(L)};
-    const char *before = "{";
+    char before = '{';
     for (int i = first; i < last; i += 2) {
         if (lua_isnil(L, i + 1))
             continue;
-        append_text(L, &out, before);
-        before = ",";
+        append_byte(L, &out, before);
+        before = ',';
         encode_key(L, i, &out);
-        append_text(L, &out, ":");
+        append_byte(L, &out, ':');
         encode(L, i + 1, &out, 0);
     }
-    append_text(L, &out, *before == '{' ? "{}" : "}");
+    append_text(L, &out, before == '{' ? "{}" : "}");
 }
 
 void json_push(lua_State *L, struct bytes text)

@@ -55,13 +55,20 @@ bool loader_has_changed(struct loader *l)
     return settled;
 }
 
-/* Compiles `path` with the globals at `environment`; pushes the chunk. [-0, +1] */
-static void compile(lua_State *L, struct loader *l, const char *path, int environment)
+/* Compiles `path`, or `source` in its place, with the globals at `environment`; pushes
+ * the chunk. [-0, +1] */
+static void compile(lua_State *L, struct loader *l, const char *path, struct bytes source,
+                    int environment)
 {
     environment = lua_absindex(L, environment);
     note(l, path);
-    if (luaL_loadfilex(L, path, "t") != LUA_OK)
+    const char *name = lua_pushfstring(L, "@%s", path);
+    int status = source.len
+                     ? luaL_loadbufferx(L, (const char *)source.at, source.len, name, "t")
+                     : luaL_loadfilex(L, path, "t");
+    if (status != LUA_OK)
         lua_error(L);
+    lua_remove(L, -2);
     lua_pushvalue(L, environment);
     lua_setupvalue(L, -2, 1);
 }
@@ -91,7 +98,7 @@ static int require(lua_State *L)
     const char *file = luaL_gsub(L, name, ".", "/");
     const char *path =
         lua_pushfstring(L, "%s/%s.lua", lua_tostring(L, lua_upvalueindex(UP_DIR)), file);
-    compile(L, lua_touserdata(L, lua_upvalueindex(UP_LOADER)), path,
+    compile(L, lua_touserdata(L, lua_upvalueindex(UP_LOADER)), path, (struct bytes){0},
             lua_upvalueindex(UP_ENVIRONMENT));
     lua_pushlightuserdata(L, L);
     lua_setfield(L, lua_upvalueindex(UP_MODULES), name);
@@ -110,7 +117,8 @@ static int require(lua_State *L)
     return 1;
 }
 
-void loader_run(lua_State *L, struct loader *l, const char *script, int builtins)
+void loader_run(lua_State *L, struct loader *l, const char *script, struct bytes source,
+                int builtins)
 {
     const char *slash = strrchr(script, '/');
     builtins = lua_absindex(L, builtins);
@@ -137,7 +145,7 @@ void loader_run(lua_State *L, struct loader *l, const char *script, int builtins
     lua_insert(L, -2);
     lua_rawset(L, environment); /* print writes to the log */
     lua_pop(L, 1);
-    compile(L, l, script, environment);
+    compile(L, l, script, source, environment);
     lua_remove(L, environment);
     lua_call(L, 0, 1);
 }

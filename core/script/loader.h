@@ -4,6 +4,8 @@
 #ifndef CHARLUA_SCRIPT_LOADER_H
 #define CHARLUA_SCRIPT_LOADER_H
 
+#include "base/bytes.h"
+
 #include <lua.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,11 +28,13 @@ struct loader {
 
 void loader_deinit(struct loader *l);
 
-/* Runs `script` with fresh globals and modules and pushes the one value it returned. Text
- * chunks only; `require "name"` finds name.lua (dots are folders) beside the script,
- * "charlua" and "cjson"; what they are is taken from the table at `builtins` (name to
- * value). Raises when anything fails. [-0, +1] */
-void loader_run(lua_State *L, struct loader *l, const char *script, int builtins);
+/* Runs the file `script`, or `source` in its place if that is not empty, with fresh
+ * globals and modules and pushes the one value it returned. Text chunks only; `require
+ * "name"` finds name.lua (dots are folders) beside the script, "charlua" and "cjson";
+ * what they are is taken from the table at `builtins` (name to value). Raises when
+ * anything fails. [-0, +1] */
+void loader_run(lua_State *L, struct loader *l, const char *script, struct bytes source,
+                int builtins);
 
 /* True once after any of the files has changed and has then stayed the same from one call
  * to the next. */

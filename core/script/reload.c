@@ -70,6 +70,9 @@ static int load(lua_State *L)
     app_protocols(L, h);
     if (h->vm.expired)
         luaL_error(L, "out of time: loading took more than %d seconds", LOAD_SECONDS);
+    app_migrate(L);
+    if (h->vm.expired)
+        luaL_error(L, "out of time: migrate took more than %d seconds", LOAD_SECONDS);
     if (!h->is_scratch) /* from here on nothing fails */
         drop_timers_of_old_rules(L, h, last);
     app_swap(L);
@@ -95,6 +98,12 @@ static int load_in(struct host *h, char error[VM_ERROR_SIZE])
     return result;
 }
 
+int reload_try(struct host *h, char error[VM_ERROR_SIZE])
+{
+    h->is_scratch = true;
+    return load_in(h, error);
+}
+
 static int load_in_scratch(struct host *live, char error[VM_ERROR_SIZE])
 {
     static const struct log silent;
@@ -107,9 +116,9 @@ static int load_in_scratch(struct host *live, char error[VM_ERROR_SIZE])
         snprintf(error, VM_ERROR_SIZE, "not enough memory");
         return -1;
     }
-    scratch->is_scratch = true;
+    scratch->source = live->source;
     scratch->now = live->now;
-    int result = load_in(scratch, error);
+    int result = reload_try(scratch, error);
     if (result < 0 &&
         scratch->loader.count > 0) { /* saving any file that it tried is worth a look */
         struct loader tried = scratch->loader;
@@ -137,5 +146,15 @@ int host_load(struct host *h)
     stats_add(&h->setup.stats->reloads, again);
     log_info(h->setup.log, "rules %s script=%s", again ? "reloaded" : "loaded",
              h->setup.script);
+    run_event(h, again ? "on_reload" : "on_start");
+    world_post(&h->world);
     return 0;
+}
+
+int host_load_text(struct host *h, struct bytes source)
+{
+    h->source = source;
+    int result = host_load(h);
+    h->source = (struct bytes){0};
+    return result;
 }

@@ -141,6 +141,11 @@ static int push_call(lua_State *L, struct run *r)
     case RUN_TIMER:
         push_timer(L, r);
         break;
+    case RUN_EVENT:
+        app_push(L, NULL, r->event);
+        if (lua_isnil(L, -1))
+            return 0;
+        break;
     case RUN_RESUME:
         if (r->closed) {
             lua_pushnil(L);
@@ -301,8 +306,8 @@ void run_send_error(struct host *h, struct client *c, const char *what)
 
 static void report(struct host *h, const struct run *r, const char *error)
 {
-    static const char *const names[] = {"on_open", "message", "on_close", "timer",
-                                        "resumed"};
+    static const char *const names[] = {"on_open", "message", "on_close",
+                                        "timer",   "event",   "resumed"};
     stats_add(&h->setup.stats->handler_errors, 1);
     log_error(h->setup.log, "handler failed handler=%s client=%llu: %s", names[r->kind],
               r->client ? (unsigned long long)r->client->id : 0ULL, error);
@@ -345,14 +350,10 @@ static void refuse(struct host *h, struct run *r)
 {
     run_rollback(h);
     r->client->refused = true;
-    while (
-        !list_is_empty(&r->client->roster.rooms)) { /* that it joined before it waited */
-        struct membership *m =
-            LIST_ENTRY(r->client->roster.rooms.next, struct membership, in_client);
-        if (world_leave(&h->world, r->client, LIST_ENTRY(m->room, struct room, roster)) !=
-            WORLD_OK)
+    uint32_t m;
+    while ((m = r->client->roster.first)) /* what it joined before it waited */
+        if (world_leave(&h->world, r->client, world_room_of(&h->world, m)) != WORLD_OK)
             break;
-    }
     (void)world_close(&h->world, r->client->id, r->refuse_code,
                       bytes_of(r->refuse_reason));
     run_commit(h);
@@ -394,4 +395,10 @@ bool run_handler(struct host *h, struct run *r)
         run_commit(h);
     }
     return true;
+}
+
+void run_event(struct host *h, const char *event)
+{
+    struct run r = {.kind = RUN_EVENT, .event = event};
+    (void)run_handler(h, &r);
 }

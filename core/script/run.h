@@ -10,12 +10,13 @@
 /* One call and what came of it. */
 struct run {
     enum run_kind kind;
-    struct client *client; /* NULL for timers */
+    struct client *client; /* NULL for timers and events */
     struct task *task;     /* of a RESUME; else set once there is one */
     struct bytes data;     /* the message, the mail of an open, or the close reason */
     size_t head_len;       /* OPEN: parts of the data */
     size_t subject_len;
     uint64_t timer;
+    const char *event; /* EVENT: the field of the rules */
     uint16_t code;
     bool binary;
     bool closed; /* RESUME: the client has gone */
@@ -33,6 +34,9 @@ struct run {
 /* Runs the handler until it ends (true) or waits (false): then r->task is to be resumed.
  * What it did is committed or rolled back, its failure logged and its client told. */
 bool run_handler(struct host *h, struct run *r);
+
+/* Runs the rules' function `event` (on_start, on_reload, on_stop), if there is one. */
+void run_event(struct host *h, const char *event);
 
 /* Staged effects for good, or as if they had never been. */
 void run_commit(struct host *h);

@@ -73,6 +73,32 @@ static int refuse_unknown(lua_State *L)
                       luaL_tolstring(L, 2, NULL));
 }
 
+/* os.time and os.date say the time of the turn, as chat.now does: upvalue 1 is the
+ * library's own. */
+static int time_of_turn(lua_State *L)
+{
+    if (lua_isnoneornil(L, 1)) {
+        lua_pushinteger(L, (lua_Integer)*vm_of(L)->now);
+        return 1;
+    }
+    return guard_original(L);
+}
+
+static int date_of_turn(lua_State *L)
+{
+    luaL_optstring(L, 1, "%c");
+    lua_settop(L, 2);
+    if (lua_isnil(L, 1)) {
+        lua_pushliteral(L, "%c");
+        lua_replace(L, 1);
+    }
+    if (lua_isnil(L, 2)) {
+        lua_pushinteger(L, (lua_Integer)*vm_of(L)->now);
+        lua_replace(L, 2);
+    }
+    return guard_original(L);
+}
+
 /* Copies the fields `names` of the table on top into the table below it; pops the table.
  * [-1, +0] */
 static void copy_fields(lua_State *L, const char *const *names)
@@ -117,6 +143,8 @@ void sandbox_push(lua_State *L)
     lua_newtable(L);
     luaL_requiref(L, "os", luaopen_os, 0);
     copy_fields(L, os);
+    guard_field(L, "time", time_of_turn);
+    guard_field(L, "date", date_of_turn);
     lua_setfield(L, -2, "os");
     guard_register(L);
     lua_pushvalue(L, -1);
@@ -134,6 +162,15 @@ void sandbox_push(lua_State *L)
     lua_pushliteral(L, "globals");
     lua_setfield(L, -2, "__metatable");
     lua_setmetatable(L, -2);
+}
+
+void sandbox_seed(lua_State *L, lua_Integer seed)
+{
+    luaL_requiref(L, "math", luaopen_math, 0);
+    lua_getfield(L, -1, "randomseed");
+    lua_pushinteger(L, seed);
+    lua_call(L, 1, 0);
+    lua_pop(L, 1);
 }
 
 /* The metatable of strings is shared by all; nobody gets at it, nor at the table of

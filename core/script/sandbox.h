@@ -10,6 +10,9 @@
  * [-0, +1] */
 void sandbox_push(lua_State *L);
 
+/* From now on math.random goes its way from `seed`. [-0, +0] */
+void sandbox_seed(lua_State *L, lua_Integer seed);
+
 /* A lua_CFunction: the metatable of strings, shared by all, is out of reach from now on.
  * Once a state. */
 int sandbox_protect(lua_State *L);

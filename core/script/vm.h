@@ -28,6 +28,7 @@ struct vm {
                          * CLOCK_MONOTONIC nanoseconds; 0: none runs */
     uint64_t budget;    /* of the running one, nanoseconds */
     uint64_t cpu_end;   /* of it, in the thread's own time; 0: not looked at yet */
+    const double *now;  /* seconds since 1970 for os.time and os.date */
     bool expired;       /* the running budget is spent */
     bool overgrown;     /* on memory, not on time */
     bool refused;       /* a string was, for its length, since it began */

@@ -2,6 +2,7 @@
  * the batches back. */
 #include "script/world.h"
 
+#include "base/array.h"
 #include "base/id.h"
 #include "wire/frame.h"
 
@@ -39,25 +40,20 @@ static void cut(struct batch *b, size_t from)
 
 static void free_client(struct client *c)
 {
-    if (c->pending)
-        buf_deinit(&c->pending->buf);
-    free(c->pending);
-    free(c->protocol);
+    if (c->extras) {
+        buf_deinit(&c->extras->pending.buf);
+        free(c->extras->protocol);
+    }
+    free(c->extras);
     free(c);
 }
 
 void world_deinit(struct world *w)
 {
-    size_t at = 0;
-    for (struct client *c; (c = map_next(&w->clients, &at));) {
-        for (struct list *l = c->roster.rooms.next, *next; l != &c->roster.rooms;
-             l = next) {
-            next = l->next;
-            free(LIST_ENTRY(l, struct membership, in_client));
-        }
+    uint32_t number = 0;
+    for (struct client *c; (c = world_next_client(w, &number));)
         free_client(c);
-    }
-    at = 0;
+    size_t at = 0;
     for (struct room *r; (r = map_next(&w->rooms, &at));)
         free(r);
     for (uint32_t i = 0; w->out && i < w->shard_count; i++) {
@@ -65,12 +61,24 @@ void world_deinit(struct world *w)
         buf_deinit(&w->out[i].buf);
     }
     roster_deinit(&w->roster);
-    map_deinit(&w->clients);
+    free(w->clients);
     map_deinit(&w->rooms);
     map_deinit(&w->rooms_by_hash);
     free(w->out);
     free(w->committed);
     *w = (struct world){0};
+}
+
+struct client *world_member(const struct world *w, uint32_t membership)
+{
+    return LIST_ENTRY(roster_list(&w->roster, ROSTER_CLIENT, membership), struct client,
+                      roster);
+}
+
+struct room *world_room_of(const struct world *w, uint32_t membership)
+{
+    return LIST_ENTRY(roster_list(&w->roster, ROSTER_ROOM, membership), struct room,
+                      roster);
 }
 
 static void look_again(struct world *w, struct room *room)
@@ -86,27 +94,57 @@ struct client *world_add_client(struct world *w, uint64_t id)
     struct client *c = calloc(1, sizeof *c);
     if (!c)
         return NULL;
+    uint32_t number = world_number(w, id);
+    struct client **clients =
+        array_reach(w->clients, &w->client_cap, number, sizeof(struct client *));
+    if (!clients) {
+        free(c);
+        return NULL;
+    }
     c->id = id;
-    roster_client_init(&c->roster);
-    if (map_put(&w->clients, id, c) == 0)
-        return c;
-    free(c);
-    return NULL;
+    w->clients = clients;
+    w->clients[number] = c;
+    w->client_count++;
+    return c;
+}
+
+uint32_t world_number(const struct world *w, uint64_t id)
+{
+    return id_slot(id) * w->shard_count + id_shard(id);
 }
 
 struct client *world_client(const struct world *w, uint64_t id)
 {
-    return map_get(&w->clients, id);
+    uint32_t number = world_number(w, id);
+    struct client *c = number < w->client_cap ? w->clients[number] : NULL;
+    return c && c->id == id ? c : NULL;
+}
+
+struct client *world_next_client(const struct world *w, uint32_t *at)
+{
+    while (*at < w->client_cap) {
+        struct client *c = w->clients[(*at)++];
+        if (c)
+            return c;
+    }
+    return NULL;
+}
+
+struct client_extras *client_extras(struct client *c)
+{
+    if (!c->extras)
+        c->extras = calloc(1, sizeof *c->extras);
+    return c->extras;
 }
 
 void world_remove_client(struct world *w, struct client *c)
 {
-    map_take(&w->clients, c->id);
-    while (!list_is_empty(&c->roster.rooms)) {
-        struct membership *m =
-            LIST_ENTRY(c->roster.rooms.next, struct membership, in_client);
-        look_again(w, LIST_ENTRY(m->room, struct room, roster));
-        roster_drop(m); /* the shard has forgotten the connection: no mail, no way back */
+    w->clients[world_number(w, c->id)] = NULL;
+    w->client_count--;
+    while (c->roster.count) {
+        look_again(w, world_room_of(w, c->roster.first));
+        /* The shard has forgotten the connection: no mail, no way back. */
+        roster_drop(&w->roster, c->roster.first);
     }
     free_client(c);
 }
@@ -144,7 +182,6 @@ enum world_result world_make_room(struct world *w, struct bytes name, struct roo
         r->next = map_get(&w->rooms_by_hash, r->hash);
         r->len = (uint32_t)name.len;
         memcpy(r->name, name.at, name.len);
-        roster_room_init(&r->roster);
         list_init(&r->check);
         if (map_put(&w->rooms, r->id, r) < 0 ||
             map_put(&w->rooms_by_hash, r->hash, r) < 0) {
@@ -214,7 +251,7 @@ enum world_result world_broadcast(struct world *w, const struct room *room,
 {
     struct mail m = {.kind = MAIL_BROADCAST, .id = except, .frame = f};
     m.room = room ? room->id : 0;
-    if (room && room->roster.size == 0)
+    if (room && room->roster.count == 0)
         return WORLD_OK;
     for (uint32_t i = 0; i < w->shard_count; i++)
         if (stage(w, i, &m, (struct bytes){0}) != WORLD_OK)
@@ -233,7 +270,7 @@ enum world_result world_join(struct world *w, struct client *c, struct room *roo
     struct mail m = {.kind = MAIL_JOIN, .id = c->id, .room = room->id};
     look_again(w, room);
     if (c->roster.count >= w->limits.rooms_per_client &&
-        !roster_find(&c->roster, &room->roster))
+        !roster_find(&w->roster, &c->roster, &room->roster))
         return WORLD_FULL;
     switch (roster_join(&w->roster, &c->roster, &room->roster)) {
     case ROSTER_OK:
@@ -268,13 +305,24 @@ enum world_result world_close(struct world *w, uint64_t client, uint16_t code,
     return stage(w, id_shard(client), &m, reason);
 }
 
-enum world_result world_protocols(struct world *w, struct bytes names)
+static enum world_result stage_all(struct world *w, enum mail_kind kind,
+                                   struct bytes bytes)
 {
-    struct mail m = {.kind = MAIL_PROTOCOLS};
+    struct mail m = {.kind = kind};
     for (uint32_t i = 0; i < w->shard_count; i++)
-        if (stage(w, i, &m, names) != WORLD_OK)
+        if (stage(w, i, &m, bytes) != WORLD_OK)
             return WORLD_NO_MEMORY;
     return WORLD_OK;
+}
+
+enum world_result world_protocols(struct world *w, struct bytes names)
+{
+    return stage_all(w, MAIL_PROTOCOLS, names);
+}
+
+enum world_result world_drain(struct world *w)
+{
+    return stage_all(w, MAIL_DRAIN, (struct bytes){0});
 }
 
 enum world_result world_pause(struct world *w, struct client *c, bool paused)
@@ -292,7 +340,7 @@ static void sweep(struct world *w)
     while (!list_is_empty(&w->check)) {
         struct room *r = LIST_ENTRY(w->check.next, struct room, check);
         list_remove(&r->check);
-        if (r->roster.size == 0)
+        if (r->roster.count == 0)
             drop_room(w, r);
     }
 }

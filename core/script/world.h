@@ -4,6 +4,7 @@
 #ifndef CHARLUA_SCRIPT_WORLD_H
 #define CHARLUA_SCRIPT_WORLD_H
 
+#include "base/list.h"
 #include "base/mailbox.h"
 #include "base/map.h"
 #include "room/roster.h"
@@ -21,33 +22,39 @@ struct world_limits {
     uint32_t rooms_per_client;
 };
 
+/* What few clients have. */
+struct client_extras {
+    char *protocol;       /* chosen at the upgrade, or NULL */
+    struct batch pending; /* its mail while its handler waits */
+};
+
 struct client {
     uint64_t id;
     struct addr addr;
-    bool secure;
-    bool refused;        /* by on_open: gets no on_close */
-    bool gone;           /* MAIL_CLOSED has come */
-    uint16_t close_code; /* of it */
-    bool paused;         /* MAIL_PAUSE was posted */
-    bool unanswered;     /* memory was too short to tell it something: to be closed */
-    struct roster_client roster;
-    char *protocol;        /* chosen at the upgrade, or NULL */
-    struct task *task;     /* of its handler that waits, or NULL */
-    struct batch *pending; /* its mail meanwhile; NULL: none */
+    uint16_t close_code; /* of MAIL_CLOSED */
+    bool secure : 1;
+    bool refused : 1;    /* by on_open: gets no on_close */
+    bool gone : 1;       /* MAIL_CLOSED has come */
+    bool paused : 1;     /* MAIL_PAUSE was posted */
+    bool unanswered : 1; /* memory was too short to tell it something: to be closed */
+    struct roster_list roster;    /* its rooms */
+    struct task *task;            /* of its handler that waits, or NULL */
+    struct client_extras *extras; /* NULL: none */
 };
 
 struct room {
     uint64_t id;
-    struct roster_room roster;
-    struct room *next; /* with the same hash of the name */
-    struct list check; /* to be looked at when the handler ends */
+    struct roster_list roster; /* its members */
+    struct room *next;         /* with the same hash of the name */
+    struct list check;         /* to be looked at when the handler ends */
     uint64_t hash;
     uint32_t len;
     char name[];
 };
 
 struct world {
-    struct map clients;
+    struct client **clients; /* by world_number; NULL: none */
+    uint32_t client_cap, client_count;
     struct map rooms;         /* by id */
     struct map rooms_by_hash; /* of the name */
     struct roster roster;
@@ -76,6 +83,12 @@ void world_deinit(struct world *w);
 /* A client that has come. NULL when memory is out. */
 struct client *world_add_client(struct world *w, uint64_t id);
 struct client *world_client(const struct world *w, uint64_t id);
+/* A small number that no other client has while this one is here. */
+uint32_t world_number(const struct world *w, uint64_t id);
+/* Walks the clients: start with *at = 0, ends with NULL. */
+struct client *world_next_client(const struct world *w, uint32_t *at);
+/* What it has beside; made when it has none. NULL when memory is out. */
+struct client_extras *client_extras(struct client *c);
 /* Takes it out of its rooms and frees it; to be committed like all else. */
 void world_remove_client(struct world *w, struct client *c);
 
@@ -84,6 +97,10 @@ struct room *world_room(const struct world *w, struct bytes name);
 /* The same, made if need be: it lives as long as somebody is in it, an empty one until
  * the handler ends. FULL, NO_MEMORY: no room. */
 enum world_result world_make_room(struct world *w, struct bytes name, struct room **out);
+
+/* Whose membership (a number of the roster's) it is, and in which room. */
+struct client *world_member(const struct world *w, uint32_t membership);
+struct room *world_room_of(const struct world *w, uint32_t membership);
 
 /* The staged effects; all but NO_MEMORY and FULL (join only) are success. What comes to a
  * client that is gone is dropped. Frames are borrowed. */
@@ -99,6 +116,8 @@ enum world_result world_close(struct world *w, uint64_t client, uint16_t code,
                               struct bytes reason);
 /* Tells every shard which subprotocols the rules speak, each behind a comma. */
 enum world_result world_protocols(struct world *w, struct bytes names);
+/* Tells every shard to close everyone and to end. */
+enum world_result world_drain(struct world *w);
 enum world_result world_pause(struct world *w, struct client *c, bool paused);
 
 /* All that was staged stays; then rooms without members go. */

@@ -71,17 +71,15 @@ static const struct stream_ops wrapped_ops = {
     .free = memory_nothing,
 };
 
-static int take_open(void *owner, struct conn *c, struct bytes head,
-                     struct bytes protocol)
+static int take_open(struct conn *c, struct bytes head, struct bytes protocol)
 {
-    (void)owner, (void)c, (void)protocol;
+    (void)c, (void)protocol;
     REQUIRE(head.len > 0);
     return 0;
 }
 
-static int echo(void *owner, struct conn *c, struct bytes data, bool binary)
+static int echo(struct conn *c, struct bytes data, bool binary)
 {
-    (void)owner;
     struct frame *f = frame_new(binary ? WS_BINARY : WS_TEXT, data);
     REQUIRE(f);
     (void)conn_send(c, f);
@@ -89,9 +87,9 @@ static int echo(void *owner, struct conn *c, struct bytes data, bool binary)
     return 0;
 }
 
-static bool take_client(void *owner, struct conn *c, const struct addr *client)
+static bool take_client(struct conn *c, const struct addr *client)
 {
-    (void)owner, (void)c;
+    (void)c;
     return client->port != 13;
 }
 
@@ -151,8 +149,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     m.in = in;
     m.stream.ops = events & 1 ? &wrapped_ops : &memory_ops;
     REQUIRE(m.chunk || (m.chunk = 255));
-    struct conn *c = conn_new(&env, NULL, &m.stream, &from);
-    REQUIRE(c && env.ping && env.deflate);
+    struct conn memory, *c = &memory;
+    conn_init(c, &env, &m.stream, &from);
+    REQUIRE(env.ping && env.deflate);
     uint16_t code;
     struct bytes reason;
     for (int i = 0; i < 4096 && !conn_is_dead(c) && m.in.len; i++) {
@@ -168,7 +167,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (conn_is_over(c, &code, &reason))
         REQUIRE(code >= 1000 && code < 5000 && reason.len <= 123);
-    conn_free(c);
+    conn_deinit(c);
     REQUIRE(env.queued == 0);
     frame_unref(env.ping);
     deflate_free(env.deflate);

@@ -1,6 +1,7 @@
 /* peer: the owner's part and the shard's, as simple as they can be. */
 #include "peer.h"
 
+#include "base/list.h"
 #include "client.h"
 #include "unit.h"
 
@@ -28,10 +29,10 @@ static void tell(struct peer *p, char what, struct bytes data)
     assert_true(p->told_len < PEER_TOLD_MAX);
 }
 
-static int on_open(void *owner, struct conn *c, struct bytes head, struct bytes protocol)
+static int on_open(struct conn *c, struct bytes head, struct bytes protocol)
 {
     assert_int_equal(protocol.len, 0);
-    struct peer *p = owner;
+    struct peer *p = LIST_ENTRY(c, struct peer, memory);
     const uint8_t *end = memchr(head.at, '\r', head.len);
     assert_true(p->conn == c);
     assert_non_null(end);
@@ -41,9 +42,9 @@ static int on_open(void *owner, struct conn *c, struct bytes head, struct bytes 
     return p->on_open;
 }
 
-static int on_message(void *owner, struct conn *c, struct bytes data, bool binary)
+static int on_message(struct conn *c, struct bytes data, bool binary)
 {
-    struct peer *p = owner;
+    struct peer *p = LIST_ENTRY(c, struct peer, memory);
     tell(p, binary ? 'B' : 'T', data);
     if (p->echo) {
         struct frame *f = frame_new(binary ? WS_BINARY : WS_TEXT, data);
@@ -70,12 +71,11 @@ int peer_init(struct peer *p)
                                .ping = frame_new(WS_PING, (struct bytes){0}),
                                .on_open = on_open,
                                .on_message = on_message};
-    p->conn = p->env.ping ? conn_new(&p->env, p, &p->stream.stream, &from) : NULL;
-    if (p->conn)
-        return 0;
-    frame_unref(p->env.ping);
-    assert_int_equal(p->stream.freed, 0); /* it is still the caller's */
-    return -1;
+    if (!p->env.ping)
+        return -1;
+    p->conn = &p->memory;
+    conn_init(p->conn, &p->env, &p->stream.stream, &from);
+    return 0;
 }
 
 void peer_open(struct peer *p)
@@ -85,7 +85,7 @@ void peer_open(struct peer *p)
 
 void peer_close(struct peer *p)
 {
-    conn_free(p->conn);
+    conn_deinit(p->conn);
     assert_int_equal(p->stream.freed, 1);
     assert_in_range(p->stream.fins, 0, 1);
     assert_false(p->stream.wrote_after);

@@ -14,13 +14,13 @@ struct peer {
     struct stream_memory stream;
     struct conn_env env;
     struct stats stats;
-    struct conn *conn;
-    bool echo;                /* messages are sent back at once */
-    int on_open, on_message;  /* what the owner answers */
-    char told[PEER_TOLD_MAX]; /* "O:request line " at the upgrade, then "T:text " or
-                                 "B:bytes " */
-    size_t told_len, seen;    /* bytes of the stream's output that peer_took has given */
-    size_t read_size;         /* of the scratch buffer */
+    struct conn memory, *conn; /* which is &memory */
+    bool echo;                 /* messages are sent back at once */
+    int on_open, on_message;   /* what the owner answers */
+    char told[PEER_TOLD_MAX];  /* "O:request line " at the upgrade, then "T:text " or
+                                  "B:bytes " */
+    size_t told_len, seen;     /* bytes of the stream's output that peer_took has given */
+    size_t read_size;          /* of the scratch buffer */
 };
 
 /* A conn before its first byte: heads of at most PEER_HEAD_MAX bytes and 16 fields,

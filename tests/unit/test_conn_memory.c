@@ -123,13 +123,13 @@ static const struct row {
     void (*life)(struct peer *);
     size_t at_least; /* allocations */
 } rows[] = {
-    {"conn_without_memory_ends_a_websocket_life", websocket_life, 10},
+    {"conn_without_memory_ends_a_websocket_life", websocket_life, 9},
     {"conn_without_memory_ends_a_life_in_parts", websocket_life_in_parts, 12},
-    {"conn_without_memory_ends_a_pipelined_life", pipelined_life, 8},
-    {"conn_without_memory_ends_a_refused_life", refused_life, 3},
-    {"conn_without_memory_ends_a_late_life", late_life, 3},
-    {"conn_without_memory_ends_a_slow_life", slow_life, 12},
-    {"conn_without_memory_ends_a_closed_life", closed_life, 6},
+    {"conn_without_memory_ends_a_pipelined_life", pipelined_life, 7},
+    {"conn_without_memory_ends_a_refused_life", refused_life, 2},
+    {"conn_without_memory_ends_a_late_life", late_life, 2},
+    {"conn_without_memory_ends_a_slow_life", slow_life, 11},
+    {"conn_without_memory_ends_a_closed_life", closed_life, 5},
 };
 
 static void ends_without_memory(void **state)

@@ -1,0 +1,88 @@
+/* writer: plain sockets are left to the ring, which sends for all of them at once;
+ * whatever it can't take is written by the conn itself. */
+#include "room/writer.h"
+
+#include "room/clock.h"
+
+enum { WORTH_TIMING = 32 }; /* peers written to in one turn */
+
+/* What takes longer than this for one peer is not its room's fault. */
+static const double WRITE_MAX = 0.00002;
+
+void writer_init(struct writer *w, struct stats *stats, bool drop_when_slow,
+                 void (*settle)(struct peer *))
+{
+    *w = (struct writer){
+        .stats = stats, .drop_when_slow = drop_when_slow, .settle = settle};
+    list_init(&w->dirty);
+    w->ring = ring_new();
+}
+
+void writer_deinit(struct writer *w)
+{
+    ring_free(w->ring);
+}
+
+void writer_send(struct writer *w, struct peer *p, struct frame *f)
+{
+    enum send_result result = conn_send(&p->conn, f);
+    if (result == SEND_FULL && !list_is_empty(&p->dirty)) {
+        /* Much at once is not slow: what the socket takes of this turn's leaves first. */
+        conn_flush(&p->conn);
+        result = conn_send(&p->conn, f);
+    }
+    if (result == SEND_OK)
+        stats_add(&w->stats->messages_out, f->messages);
+    else if (result == SEND_FULL)
+        conn_too_slow(&p->conn, f, w->drop_when_slow);
+    writer_touch(w, p);
+}
+
+/* Leaves the peer's write to the ring. False: it has to write for itself. */
+static bool write_later(struct writer *w, struct peer *p)
+{
+    struct bytes piece = w->ring ? conn_piece(&p->conn) : (struct bytes){0};
+    if (!piece.len || !ring_send(w->ring, conn_stream(&p->conn)->fd, piece,
+                                 &w->writing[w->writing_count].result))
+        return false;
+    w->writing[w->writing_count++].peer = p;
+    return true;
+}
+
+static void finish_writing(struct writer *w)
+{
+    if (w->writing_count)
+        ring_submit(w->ring);
+    for (uint32_t i = 0; i < w->writing_count; i++) {
+        conn_wrote(&w->writing[i].peer->conn, w->writing[i].result);
+        w->settle(w->writing[i].peer);
+    }
+    w->writing_count = 0;
+}
+
+void writer_run(struct writer *w)
+{
+    struct list now = w->dirty;
+    uint32_t count = 0;
+    if (list_is_empty(&w->dirty))
+        return;
+    double began = clock_now();
+    now.next->prev = now.prev->next = &now;
+    list_init(&w->dirty);
+    for (; !list_is_empty(&now); count++) {
+        struct peer *p = LIST_ENTRY(now.next, struct peer, dirty);
+        list_remove(&p->dirty);
+        if (write_later(w, p)) {
+            if (w->writing_count == RING_SENDS_MAX)
+                finish_writing(w);
+            continue;
+        }
+        conn_flush(&p->conn);
+        w->settle(p);
+    }
+    finish_writing(w);
+    if (count < WORTH_TIMING)
+        return;
+    double each = (clock_now() - began) / count;
+    w->seconds += ((each < WRITE_MAX ? each : WRITE_MAX) - w->seconds) / 8;
+}

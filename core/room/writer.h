@@ -1,0 +1,42 @@
+/* writer: the peers that were touched in a turn, and the writing of what waits for them,
+ * once each, many in one system call where the system can. Does not know: watchers,
+ * rooms, what is written. Thread: its shard's. Owner: the shard, which embeds it. */
+#ifndef CHARLUA_ROOM_WRITER_H
+#define CHARLUA_ROOM_WRITER_H
+
+#include "net/ring.h"
+#include "room/peer.h"
+
+struct writer {
+    struct list dirty;
+    struct stats *stats;
+    bool drop_when_slow;            /* else: close with 1013 */
+    void (*settle)(struct peer *p); /* it was written to; may free it or touch it again */
+    double seconds;                 /* what one peer takes, a moving average */
+    struct ring *ring;              /* NULL: every peer is written to by itself */
+    struct {
+        struct peer *peer;
+        ssize_t result;
+    } writing[RING_SENDS_MAX]; /* peers whose send is in the ring */
+    uint32_t writing_count;
+};
+
+void writer_init(struct writer *w, struct stats *stats, bool drop_when_slow,
+                 void (*settle)(struct peer *));
+void writer_deinit(struct writer *w);
+
+/* The peer is written to and settled when the turn ends. */
+static inline void writer_touch(struct writer *w, struct peer *p)
+{
+    if (list_is_empty(&p->dirty))
+        list_add_tail(&w->dirty, &p->dirty);
+}
+
+/* Queues `f` for the peer, taking its own reference. Who is too slow for it loses it or
+ * the connection. */
+void writer_send(struct writer *w, struct peer *p, struct frame *f);
+
+/* Writes to all peers that were touched, and settles them. */
+void writer_run(struct writer *w);
+
+#endif
