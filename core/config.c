@@ -54,6 +54,8 @@ static const struct charlua_option options[] = {
      "deepest nesting in a message; beyond it: error bad_json"},
     {"max-head", "BYTES", "16384", "largest head of a request; beyond it: 431"},
     {"max-fields", "N", "100", "most fields in a request's head; beyond it: 431"},
+    {"max-body", "BYTES", "65536",
+     "largest body of a request for the script; beyond it: 413"},
     {"max-queue", "BYTES", "1048576",
      "most that may wait for one client; beyond it: see slow"},
     {"slow", "POLICY", "close",
@@ -63,7 +65,9 @@ static const struct charlua_option options[] = {
     {"deflate-min", "BYTES", "256",
      "smallest message that is compressed (permessage-deflate)"},
     {"no-deflate", NULL, NULL, "never compress"},
-    {"head-time", "SECONDS", "10", "time for a request's head to arrive"},
+    {"head-time", "SECONDS", "10",
+     "time for a request's head to arrive, and as much for its body"},
+    {"answer-time", "SECONDS", "60", "time for the script to answer a request"},
     {"ping-interval", "SECONDS", "30", "time between our pings"},
     {"ping-timeout", "SECONDS", "20, or less than the interval",
      "time for a sign of life after a ping"},
@@ -83,6 +87,7 @@ static const struct {
     {"max-fragments", offsetof(struct config, max_fragments), 16384, 1, 1 << 30},
     {"max-head", offsetof(struct config, max_head), 16 * KIB, 256, 1 * MIB},
     {"max-fields", offsetof(struct config, max_fields), 100, 8, HTTP_FIELDS_MAX},
+    {"max-body", offsetof(struct config, max_body), 64 * KIB, 1, 64 * MIB},
     {"max-connections", offsetof(struct config, max_connections), 50000, 0, 1 << 21},
     {"max-per-address", offsetof(struct config, max_per_address), 2000, 0, 1 << 21},
     {"max-connect-rate", offsetof(struct config, max_connect_rate), 500, 0, 1000000},
@@ -96,6 +101,7 @@ static const struct {
     {"max-client-rooms", offsetof(struct config, max_client_rooms), 64, 1, 10000},
     {"deflate-min", offsetof(struct config, deflate_min), 256, 1, 1024 * MIB},
     {"head-time", offsetof(struct config, head_time), 10, 1, 3600},
+    {"answer-time", offsetof(struct config, answer_time), 60, 1, 3600},
     {"ping-interval", offsetof(struct config, ping_interval), 30, 2, 86400},
     {"ping-timeout", offsetof(struct config, ping_timeout), -1, 1, 86400},
     {"close-time", offsetof(struct config, close_time), 3, 1, 60},
@@ -148,9 +154,10 @@ static int set_number(struct config *c, size_t i, const char *value, char *error
     char *end;
     errno = 0;
     long long n = strtoll(value, &end, 10);
-    bool bytes = strstr("max-message max-head max-queue max-queued max-byte-rate "
-                        "deflate-min script-memory",
-                        numbers[i].name) != NULL;
+    bool bytes =
+        strstr("max-message max-head max-body max-queue max-queued max-byte-rate "
+               "deflate-min script-memory",
+               numbers[i].name) != NULL;
     if (bytes && n >= 0 && end != value && (*end == 'k' || *end == 'm') && !end[1] &&
         n < 1 << 30)
         n *= *end++ == 'k' ? KIB : MIB;

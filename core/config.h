@@ -44,9 +44,9 @@ struct config {
     bool no_deflate;
     bool drop_when_slow;
     enum log_level log_level;
-    int64_t max_message, max_fragments, max_head, max_fields, max_queue, max_rooms,
-        max_client_rooms;
-    int64_t head_time, ping_interval, ping_timeout, close_time; /* seconds */
+    int64_t max_message, max_fragments, max_head, max_body, max_fields, max_queue,
+        max_rooms, max_client_rooms;
+    int64_t head_time, answer_time, ping_interval, ping_timeout, close_time; /* seconds */
     int64_t max_connections, max_per_address, max_connect_rate, max_rate, max_byte_rate,
         max_queued;
     int64_t max_json_depth;

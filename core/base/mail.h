@@ -13,11 +13,14 @@ struct frame;
 
 enum mail_kind {
     /* up: shard to host */
-    MAIL_OPEN,    /* id, open; bytes: the request's head, the subject of the client's
-                   * certificate, the subprotocol */
-    MAIL_MESSAGE, /* id, binary; bytes: the message */
-    MAIL_CLOSED,  /* id, code; bytes: the reason. The last mail of this id */
-    MAIL_DRAINED, /* this shard has no connection left and takes no more */
+    MAIL_OPEN,     /* id, open; bytes: the request's head, the subject of the client's
+                    * certificate, the subprotocol */
+    MAIL_MESSAGE,  /* id, binary; bytes: the message */
+    MAIL_CLOSED,   /* id, code; bytes: the reason. The last mail of this id */
+    MAIL_REQUEST,  /* id, open; bytes: the request's head, the subject, the body. Answered
+                    * with one MAIL_RESPONSE */
+    MAIL_GIVEN_UP, /* id: nobody waits for that response any more */
+    MAIL_DRAINED,  /* this shard has no connection left and takes no more */
     /* down: host to shard */
     MAIL_SEND,      /* id, frame */
     MAIL_BROADCAST, /* room, id (who gets none, or 0), frame; room 0 is everybody */
@@ -29,6 +32,9 @@ enum mail_kind {
     MAIL_PROTOCOLS, /* bytes: the subprotocols that the rules speak, each behind a comma
                      */
     MAIL_RESUME,    /* id: read it again */
+    MAIL_RESPONSE,  /* id, status; bytes: its type ("": text), further field lines, both
+                     * with a NUL behind them, the body */
+    MAIL_ROUTES,    /* bytes: what the rules answer, as wire/routes.h has it */
     /* to a shard, from the server */
     MAIL_ACCEPT, /* fd, addr: a new connection, owned by this mail */
     MAIL_DRAIN, /* close everyone with 1001, then say MAIL_DRAINED; to the host: the same,
@@ -60,6 +66,7 @@ struct mail {
         };
         bool binary;
         uint16_t code;
+        uint16_t status;
         uint32_t name_len;
     };
 };

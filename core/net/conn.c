@@ -4,11 +4,12 @@
 #include "net/conn.h"
 
 #include "net/page.h"
-#include "wire/answer.h"
+#include "net/request.h"
 #include "wire/close.h"
 #include "wire/utf8.h"
 #include "wire/origin.h"
 #include "wire/proxy.h"
+#include "wire/routes.h"
 #include "wire/upgrade.h"
 
 #include <stdio.h>
@@ -22,6 +23,8 @@ enum {
 
 enum conn_state {
     CONN_HEAD,    /* waits for (the rest of) a request's head */
+    CONN_BODY,    /* the same for the body of a request for the rules */
+    CONN_ASKED,   /* they have it: waits for conn_respond */
     CONN_ANSWER,  /* a plain answer leaves; then the next request or the end */
     CONN_OPEN,    /* WebSocket messages both ways */
     CONN_CLOSING, /* our Close is queued or sent, the peer's has not come */
@@ -51,16 +54,31 @@ void conn_init(struct conn *c, struct conn_env *env, struct stream *stream,
     enter_head(c);
 }
 
-/* Keeps the sum over all peers true: the queue had `before` bytes until it changed. */
-static void count_queued(struct conn *c, uint32_t before)
+/* Bytes that the peer makes us keep: what waits for it, and its request. */
+static size_t held(const struct conn *c)
 {
-    c->env->queued += c->out.bytes;
+    return c->out.bytes + request_size(c->request);
+}
+
+/* Keeps the sum over all peers true: `before` were held until something changed. */
+static void count_queued(struct conn *c, size_t before)
+{
+    c->env->queued += held(c);
     c->env->queued -= before;
+}
+
+static void drop_request(struct conn *c)
+{
+    size_t before = held(c);
+    request_free(c->request);
+    c->request = NULL;
+    count_queued(c, before);
 }
 
 void conn_deinit(struct conn *c)
 {
-    c->env->queued -= c->out.bytes;
+    c->env->queued -= held(c);
+    request_free(c->request);
     if (c->session)
         session_deinit(c->session);
     free(c->session);
@@ -89,7 +107,7 @@ void conn_abort(struct conn *c)
  * conn. */
 static void queue_moved(struct conn *c, struct frame *f)
 {
-    uint32_t before = c->out.bytes;
+    size_t before = held(c);
     if (!f || outq_push(&c->out, f) < 0)
         conn_abort(c);
     frame_unref(f);
@@ -123,6 +141,7 @@ static void note_close(struct conn *c, uint16_t code, struct bytes reason)
 
 static void answer(struct conn *c, struct frame *f, bool keep_alive)
 {
+    drop_request(c);
     if (f && c->env->queued + frame_bytes(f).len > c->env->queued_max) {
         frame_unref(f);
         f = answer_error(503, "too busy, try again later", "Retry-After: 5\r\n");
@@ -146,6 +165,11 @@ static void refuse_large_head(struct conn *c, enum limit which)
     refuse(c, 431, "the request's head is too large", NULL);
 }
 
+static void refuse_stopping(struct conn *c)
+{
+    refuse(c, 503, "the server is stopping", "Retry-After: 5\r\n");
+}
+
 static bool is_from_proxy(const struct conn *c)
 {
     return !c->proxied && cidr_has(c->env->trusted, c->env->trusted_count, &c->addr);
@@ -166,6 +190,32 @@ static void refuse_client(struct conn *c)
     refuse(c, 429, "too many connections from your address", "Retry-After: 5\r\n");
 }
 
+/* Whether who a proxy speaks for and a page's origin may have more than pages from us;
+ * else it has been refused. */
+static bool admit(struct conn *c, const struct http_head *head)
+{
+    struct addr client;
+    int told = is_from_proxy(c)
+                   ? proxy_client(head, c->env->trusted, c->env->trusted_count, &client)
+                   : 0;
+    if (told < 0) {
+        refuse(c, 400, "Forwarded and X-Forwarded-For contradict each other", NULL);
+        return false;
+    }
+    if (told > 0 && !set_client(c, &client)) {
+        refuse_client(c);
+        return false;
+    }
+    if (!origin_is_allowed(head, c->env->origins, c->env->origin_count)) {
+        refuse(c, 403,
+               "pages from this origin may not connect; the operator allows them with "
+               "--origin",
+               NULL);
+        return false;
+    }
+    return true;
+}
+
 /* Switches to WebSocket. `head` lies in c->in. */
 static void upgrade(struct conn *c, const struct http_head *head, struct bytes head_bytes)
 {
@@ -179,25 +229,8 @@ static void upgrade(struct conn *c, const struct http_head *head, struct bytes h
                                        : NULL);
         return;
     }
-    struct addr client;
-    int told = is_from_proxy(c)
-                   ? proxy_client(head, c->env->trusted, c->env->trusted_count, &client)
-                   : 0;
-    if (told < 0) {
-        refuse(c, 400, "Forwarded and X-Forwarded-For contradict each other", NULL);
+    if (!admit(c, head))
         return;
-    }
-    if (told > 0 && !set_client(c, &client)) {
-        refuse_client(c);
-        return;
-    }
-    if (!origin_is_allowed(head, c->env->origins, c->env->origin_count)) {
-        refuse(c, 403,
-               "pages from this origin may not connect; the operator allows them with "
-               "--origin",
-               NULL);
-        return;
-    }
     char extensions[DEFLATE_RESPONSE_SIZE];
     c->deflate_bits = c->env->deflate ? (uint8_t)deflate_negotiate(head, extensions) : 0;
     struct bytes protocol = upgrade_choose_protocol(head, c->env->protocols);
@@ -216,14 +249,117 @@ static void upgrade(struct conn *c, const struct http_head *head, struct bytes h
     queue_moved(c, frame_new_raw((struct bytes){(uint8_t *)response, n}));
 }
 
+static void refuse_method(struct conn *c, unsigned methods, bool head_only)
+{
+    char allow[ROUTES_ALLOW_SIZE];
+    routes_allow(methods, allow);
+    stats_add(&c->env->stats->refused, 1);
+    answer(c,
+           answer_new(&(struct answer){.status = 405,
+                                       .fields = allow,
+                                       .body = bytes_of("405 Method Not Allowed\n"),
+                                       .head_only = head_only}),
+           false);
+}
+
+static void refuse_request(struct conn *c, int status)
+{
+    if (status == 413)
+        reached(c, LIMIT_BODY);
+    refuse(c, status, request_fault(status), status == 503 ? "Retry-After: 5\r\n" : NULL);
+}
+
+/* A request for the rules, which answer `methods` there; its body follows. `head` lies at
+ * the start of c->in. */
+static void begin_request(struct conn *c, const struct http_head *head,
+                          struct bytes head_bytes, unsigned methods)
+{
+    int status;
+    c->head_only = bytes_equal(head->method, bytes_of("HEAD"));
+    if (!routes_takes(methods, head->method)) {
+        refuse_method(c, methods, c->head_only);
+        return;
+    }
+    if (!admit(c, head))
+        return;
+    if (rate_take(&c->messages, c->env->now_ms, c->env->messages_a_second, 1) > 0) {
+        reached(c, LIMIT_RATE);
+        refuse(c, 429, "too many requests a second", "Retry-After: 1\r\n");
+        return;
+    }
+    size_t before = held(c);
+    c->request = request_new(head, head_bytes, c->env->body_max, &status);
+    if (!c->request) {
+        refuse_request(c, status);
+        return;
+    }
+    count_queued(c, before);
+    /* The next request through a proxy may be another client's. */
+    c->keep_alive = http_keep_alive(head) && !c->proxied;
+    c->state = CONN_BODY;
+    wait_for(c, CONN_WAIT_HEAD);
+    if (c->in.len == head_bytes.len && request_awaits_continue(head))
+        queue_moved(c, frame_new_raw(bytes_of("HTTP/1.1 100 Continue\r\n\r\n")));
+}
+
+/* More of the body; the next request may come behind it. */
+static void take_body(struct conn *c, struct bytes in)
+{
+    size_t before = held(c);
+    int status = request_take(c->request, &in);
+    count_queued(c, before);
+    if (status == 0 && c->env->queued > c->env->queued_max) {
+        reached(c, LIMIT_QUEUED);
+        status = 503;
+    }
+    if (status == REQUEST_WHOLE &&
+        c->env->on_request(c, request_head(c->request), request_body(c->request)) < 0)
+        status = 503;
+    if (status == REQUEST_WHOLE) {
+        drop_request(c);
+        c->state = CONN_ASKED;
+        wait_for(c, CONN_WAIT_RESPONSE);
+        if (in.len && buf_append(&c->in, in) < 0)
+            conn_abort(c);
+    } else if (status) {
+        refuse_request(c, status);
+    }
+}
+
+void conn_respond(struct conn *c, const struct answer *a)
+{
+    struct answer whole = *a;
+    if (c->state != CONN_ASKED)
+        return;
+    whole.head_only = c->head_only;
+    whole.keep_alive = c->keep_alive && !c->env->is_draining;
+    if (a->status >= 400)
+        stats_add(&c->env->stats->refused, 1);
+    answer(c, answer_new(&whole), whole.keep_alive);
+}
+
+bool conn_awaits_response(const struct conn *c)
+{
+    return c->state == CONN_ASKED;
+}
+
+void conn_give_up_request(struct conn *c, bool now)
+{
+    if (c->state == CONN_BODY || (now && c->state == CONN_ASKED))
+        refuse_stopping(c);
+}
+
 static void respond(struct conn *c, const struct http_head *head, struct bytes head_bytes)
 {
+    unsigned methods = routes_methods(c->env->routes, head->path);
     bool get = bytes_equal(head->method, bytes_of("GET"));
     bool head_only = bytes_equal(head->method, bytes_of("HEAD"));
     if (c->env->is_draining) {
-        refuse(c, 503, "the server is stopping", "Retry-After: 5\r\n");
+        refuse_stopping(c);
     } else if (upgrade_is_asked(head)) {
         upgrade(c, head, head_bytes);
+    } else if (methods) {
+        begin_request(c, head, head_bytes, methods);
     } else if (!get && !head_only) {
         refuse(c, 405, "only GET, HEAD and WebSocket upgrades are served here",
                "Allow: GET, HEAD\r\n");
@@ -347,6 +483,11 @@ static void try_request(struct conn *c)
         struct buf rest = c->in;
         c->in = (struct buf){0};
         decode(c, rest.at + end, rest.len - end);
+        buf_deinit(&rest);
+    } else if (c->state == CONN_BODY) {
+        struct buf rest = c->in;
+        c->in = (struct buf){0};
+        take_body(c, bytes_skip(buf_bytes(&rest), end));
         buf_deinit(&rest);
     } else {
         buf_consume(&c->in, end);
@@ -522,7 +663,7 @@ enum send_result conn_send(struct conn *c, struct frame *f)
         c->full = over ? LIMIT_QUEUE : LIMIT_QUEUED;
         return SEND_FULL;
     }
-    uint32_t before = c->out.bytes;
+    size_t before = held(c);
     if (outq_push(&c->out, f) < 0) {
         conn_abort(c);
         return SEND_GONE;
@@ -550,7 +691,7 @@ void conn_too_slow(struct conn *c, const struct frame *lost, bool drop)
     if (drop)
         return;
     stats_add(&c->env->stats->slow_closed, 1);
-    uint32_t before = c->out.bytes;
+    size_t before = held(c);
     outq_drop_unsent(&c->out, c->greeted ? 0 : 1);
     count_queued(c, before);
     fail(c, WS_CLOSE_TRY_LATER, "too slow");
@@ -564,6 +705,10 @@ static void receive(struct conn *c, uint8_t *at, size_t len)
     case CONN_HEAD:
         receive_head(c, (struct bytes){at, len});
         break;
+    case CONN_BODY:
+        take_body(c, (struct bytes){at, len});
+        break;
+    case CONN_ASKED:
     case CONN_ANSWER:
         if (buf_append(&c->in, (struct bytes){at, len}) < 0)
             conn_abort(c);
@@ -621,7 +766,7 @@ static enum stream_wants wants(const struct conn *c)
 /* The socket has taken `n` bytes. */
 static void took(struct conn *c, size_t n)
 {
-    uint32_t before = c->out.bytes;
+    size_t before = held(c);
     outq_advance(&c->out, n);
     c->greeted = c->upgraded;
     count_queued(c, before);
@@ -685,9 +830,12 @@ bool conn_wants_read(const struct conn *c)
 {
     switch ((enum conn_state)c->state) {
     case CONN_HEAD:
+    case CONN_BODY:
     case CONN_CLOSING:
     case CONN_LINGER:
         return true;
+    case CONN_ASKED: /* so that we hear of its end; the next request waits */
+        return c->in.len == 0;
     case CONN_OPEN:
         return !c->paused;
     case CONN_ANSWER:
@@ -739,12 +887,16 @@ void conn_timeout(struct conn *c)
 {
     switch ((enum conn_wait)c->wait) {
     case CONN_WAIT_HEAD:
-        if (c->in.len || !c->begun)
+        if (c->in.len || c->request || !c->begun)
             reached(c, LIMIT_HEAD_TIME);
-        if (c->in.len && !awaits_raw_proxy_header(c))
+        if ((c->in.len || c->request) && !awaits_raw_proxy_header(c))
             refuse(c, 408, "the request did not come in time", NULL);
         else
             conn_abort(c);
+        break;
+    case CONN_WAIT_RESPONSE:
+        reached(c, LIMIT_ANSWER_TIME);
+        refuse(c, 503, "no answer in time, try again later", "Retry-After: 5\r\n");
         break;
     case CONN_WAIT_PING:
         if (conn_send(c, c->env->ping) == SEND_FULL)

@@ -1,7 +1,7 @@
-/* conn: one peer from accept to close: request head, upgrade or plain answer, then
- * WebSocket messages. Does not know: loops, watchers, rooms, Lua; the shard asks what it
- * waits for. Thread: its shard's. Owner: the shard, which embeds it. Nothing in here ends
- * a conn: it says conn_is_dead and the shard reaps it. */
+/* conn: one peer from accept to close: requests, plain answers or the rules' responses,
+ * then an upgrade and WebSocket messages. Does not know: loops, watchers, rooms, Lua; the
+ * shard asks what it waits for. Thread: its shard's. Owner: the shard, which embeds it.
+ * Nothing in here ends a conn: it says conn_is_dead and the shard reaps it. */
 #ifndef CHARLUA_NET_CONN_H
 #define CHARLUA_NET_CONN_H
 
@@ -12,6 +12,7 @@
 #include "base/stats.h"
 #include "net/outq.h"
 #include "net/stream.h"
+#include "wire/answer.h"
 #include "wire/deflate.h"
 #include "wire/frame.h"
 #include "wire/http.h"
@@ -42,6 +43,8 @@ struct conn_env {
     struct deflate *deflate; /* NULL: permessage-deflate is not negotiated */
     struct bytes protocols;  /* subprotocols that are spoken, each behind a comma */
     struct frame *ping;      /* the one that every peer gets */
+    struct bytes routes;     /* what the rules answer, as wire/routes.h has it */
+    size_t body_max;         /* bytes of the body of a request for the rules */
     bool is_draining;        /* 503 to whatever is asked */
     /* The peer was upgraded; `head` is its request, `protocol` the chosen subprotocol or
      * empty. Returns 0, or -1 when it can't be taken. */
@@ -49,6 +52,9 @@ struct conn_env {
     /* A whole message. Returns 0, or -1 when it can't be taken: the conn closes with
      * 1011. */
     int (*on_message)(struct conn *, struct bytes data, bool binary);
+    /* A whole request for the rules: conn_respond is awaited. Returns 0, or -1 when it
+     * can't be taken. */
+    int (*on_request)(struct conn *, struct bytes head, struct bytes body);
 };
 
 /* Here only so that its owner embeds it, one allocation for an idle peer: the fields are
@@ -63,6 +69,7 @@ struct conn {
                               what was pipelined behind it */
         struct buf reason; /* after it: of the first Close frame */
     };
+    struct request *request; /* in state BODY */
     struct session *session; /* NULL: no frame or message has come in part */
     struct addr addr;
     uint32_t searched; /* bytes of `in` known not to hold the head's end */
@@ -77,6 +84,7 @@ struct conn {
     bool over : 1; /* no more messages, either way */
     bool paused : 1;
     bool keep_alive : 1;
+    bool head_only : 1;  /* the rules were asked with HEAD */
     bool greeted : 1;    /* (the first of) the 101 has left */
     bool begun : 1;      /* what a proxy may say before the first request has been read */
     bool unwrapped : 1;  /* the same in front of the encryption */
@@ -116,6 +124,16 @@ enum send_result { SEND_OK, SEND_FULL, SEND_GONE };
  * closing. Never blocks, never writes to the socket. */
 enum send_result conn_send(struct conn *c, struct frame *f);
 
+/* The rules' answer to the request that waits for one; nothing happens if none does.
+ * Whether it is the last of its connection and has no body for HEAD is the conn's
+ * matter. */
+void conn_respond(struct conn *c, const struct answer *a);
+bool conn_awaits_response(const struct conn *c);
+
+/* The server stops: a request whose body still comes gets 503, and with `now` one that
+ * awaits its response, too. */
+void conn_give_up_request(struct conn *c, bool now);
+
 /* Begins the closing handshake (RFC 6455 7.1.2) after what is queued. */
 void conn_close(struct conn *c, uint16_t code, struct bytes reason);
 
@@ -145,11 +163,12 @@ bool conn_is_over(const struct conn *c, uint16_t *code, struct bytes *reason);
 
 /* What it waits for, each with a time limit of its own. */
 enum conn_wait {
-    CONN_WAIT_HEAD,   /* a request's head, from its first chance to come */
-    CONN_WAIT_ANSWER, /* the peer takes a plain answer */
-    CONN_WAIT_PING,   /* time for the next ping */
-    CONN_WAIT_PONG,   /* any sign of life after it */
-    CONN_WAIT_CLOSE,  /* the peer's part of the closing */
+    CONN_WAIT_HEAD,     /* a request's head, from its first chance to come; its body */
+    CONN_WAIT_ANSWER,   /* the peer takes a plain answer */
+    CONN_WAIT_RESPONSE, /* the rules answer */
+    CONN_WAIT_PING,     /* time for the next ping */
+    CONN_WAIT_PONG,     /* any sign of life after it */
+    CONN_WAIT_CLOSE,    /* the peer's part of the closing */
     CONN_WAIT_KINDS
 };
 

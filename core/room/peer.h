@@ -15,6 +15,7 @@ struct peer {
     bool opened;   /* MAIL_OPEN was posted */
     bool told;     /* MAIL_CLOSED was posted */
     bool admitted; /* the rules have let it in */
+    bool asked;    /* MAIL_REQUEST was posted, and neither side has ended it */
 };
 
 struct peer_slot {

@@ -43,10 +43,10 @@ struct shard {
     struct peers peers;
     struct broadcast broadcast;
     struct writer writer;
-    struct buf protocols; /* what env.protocols points to */
+    struct buf protocols, routes; /* what env.protocols and env.routes point to */
     struct list waits[CONN_WAIT_KINDS];
     ev_timer tick;
-    uint32_t open; /* peers that opened and whose end was not told yet */
+    uint32_t open; /* peers that opened or asked, and whose end was not told yet */
     bool held;     /* the host's inbox is full: sockets are not read */
     bool drained;  /* MAIL_DRAINED was posted */
     uint8_t scratch[SCRATCH_BYTES];
@@ -158,32 +158,49 @@ static void reap(struct link *l)
 
 /* --- mail up ------------------------------------------------------------- */
 
+/* Posts mail of `kind` about a request: its head, and `tail` behind what its peer's
+ * certificate says. Returns 0 or -1. */
+static int post_request(struct peer *p, enum mail_kind kind, struct bytes head,
+                        struct bytes tail)
+{
+    const struct stream *stream = conn_stream(&p->conn);
+    struct mail m = {.kind = kind, .id = p->id};
+    char subject[SUBJECT_MAX];
+    m.open.addr = *conn_addr(&p->conn);
+    m.open.secure = stream->secure;
+    m.open.head_len = (uint32_t)head.len;
+    struct buf all = {0};
+    int result = buf_append(&all, head);
+    if (result == 0 && stream->ops->subject &&
+        stream->ops->subject(stream, subject, sizeof subject))
+        result = buf_append(&all, bytes_of(subject));
+    m.open.subject_len = (uint32_t)(all.len - head.len);
+    if (result == 0)
+        result = buf_append(&all, tail);
+    if (result == 0)
+        result = batch_add(&shard_of(p)->up, &m, buf_bytes(&all));
+    buf_deinit(&all);
+    if (result == 0)
+        shard_of(p)->open++;
+    return result;
+}
+
 static int on_open(struct conn *conn, struct bytes head, struct bytes protocol)
 {
     struct peer *p = peer_of(conn);
-    struct shard *s = shard_of(p);
-    const struct stream *stream = conn_stream(conn);
-    struct mail m = {.kind = MAIL_OPEN, .id = p->id};
-    char subject[SUBJECT_MAX];
-    m.open.addr = *conn_addr(conn);
-    m.open.secure = stream->secure;
-    m.open.head_len = (uint32_t)head.len;
-    struct buf both = {0};
-    int result = buf_append(&both, head);
-    if (result == 0 && stream->ops->subject &&
-        stream->ops->subject(stream, subject, sizeof subject))
-        result = buf_append(&both, bytes_of(subject));
-    m.open.subject_len = (uint32_t)(both.len - head.len);
-    if (result == 0)
-        result = buf_append(&both, protocol);
-    if (result == 0)
-        result = batch_add(&s->up, &m, buf_bytes(&both));
-    buf_deinit(&both);
-    if (result < 0)
+    if (post_request(p, MAIL_OPEN, head, protocol) < 0)
         return -1;
     p->opened = true;
-    s->open++;
-    stats_add(&s->setup.stats->connections, 1);
+    stats_add(&shard_of(p)->setup.stats->connections, 1);
+    return 0;
+}
+
+static int on_request(struct conn *conn, struct bytes head, struct bytes body)
+{
+    struct peer *p = peer_of(conn);
+    if (post_request(p, MAIL_REQUEST, head, body) < 0)
+        return -1;
+    p->asked = true;
     return 0;
 }
 
@@ -205,6 +222,19 @@ static int on_message(struct conn *conn, struct bytes data, bool binary)
     struct peer *p = peer_of(conn);
     struct mail m = {.kind = MAIL_MESSAGE, .id = p->id, .binary = binary};
     return batch_add(&shard_of(p)->up, &m, data);
+}
+
+/* Posts MAIL_GIVEN_UP once nobody waits for a response. False when memory is out. */
+static bool tell_given_up(struct peer *p)
+{
+    struct mail m = {.kind = MAIL_GIVEN_UP, .id = p->id};
+    if (!p->asked || conn_awaits_response(&p->conn))
+        return true;
+    if (batch_add(&shard_of(p)->up, &m, (struct bytes){0}) < 0)
+        return false;
+    p->asked = false;
+    shard_of(p)->open--;
+    return true;
 }
 
 /* Posts MAIL_CLOSED once. False when memory is out: the peer stays dirty and it is tried
@@ -253,6 +283,29 @@ static void carry_to_peer(struct peer *p, const struct mail *m)
     }
 }
 
+/* MAIL_RESPONSE: what the rules answer. */
+static void respond(struct peer *p, const struct mail *m)
+{
+    struct answer a = {.status = m->status, .type = (const char *)mail_bytes(m).at};
+    a.body = bytes_skip(mail_bytes(m), strlen(a.type) + 1);
+    a.fields = (const char *)a.body.at;
+    a.body = bytes_skip(a.body, strlen(a.fields) + 1);
+    a.type = *a.type ? a.type : NULL;
+    shard_of(p)->open--;
+    p->asked = false;
+    conn_respond(&p->conn, &a);
+    touch(p);
+}
+
+/* Takes over what the rules say of themselves. */
+static struct bytes keep_list(struct shard *s, struct buf *list, const struct mail *m)
+{
+    list->len = 0;
+    if (buf_append(list, mail_bytes(m)) < 0)
+        log_error(s->setup.log, "subprotocols and routes not taken over: out of memory");
+    return buf_bytes(list);
+}
+
 /* Ends every WebSocket connection, politely or at once. */
 static void drain(struct shard *s, bool politely)
 {
@@ -260,12 +313,15 @@ static void drain(struct shard *s, bool politely)
     broadcast_close_due(&s->broadcast, INFINITY);
     for (uint32_t i = 0; i < s->peers.count; i++) {
         struct peer *p = peers_at(&s->peers, i);
-        if (!p || !p->opened)
+        if (!p)
+            continue;
+        touch(p);
+        conn_give_up_request(&p->conn, !politely);
+        if (!p->opened)
             continue;
         conn_close(&p->conn, WS_CLOSE_GOING_AWAY, bytes_of("server stopping"));
         if (!politely)
             conn_abort(&p->conn);
-        touch(p);
     }
 }
 
@@ -298,10 +354,14 @@ static void carry_out(struct shard *s, const struct mail *m)
         }
         break;
     case MAIL_PROTOCOLS:
-        s->protocols.len = 0;
-        if (buf_append(&s->protocols, mail_bytes(m)) < 0)
-            log_error(s->setup.log, "subprotocols not taken over: out of memory");
-        s->env.protocols = buf_bytes(&s->protocols);
+        s->env.protocols = keep_list(s, &s->protocols, m);
+        break;
+    case MAIL_ROUTES:
+        s->env.routes = keep_list(s, &s->routes, m);
+        break;
+    case MAIL_RESPONSE:
+        if (p && p->asked)
+            respond(p, m);
         break;
     case MAIL_ACCEPT:
         accept_peer(s, m);
@@ -315,6 +375,8 @@ static void carry_out(struct shard *s, const struct mail *m)
     case MAIL_OPEN:
     case MAIL_MESSAGE:
     case MAIL_CLOSED:
+    case MAIL_REQUEST:
+    case MAIL_GIVEN_UP:
     case MAIL_DRAINED:
     case MAIL_RELOAD:
     case MAIL_POST:
@@ -356,7 +418,7 @@ static void rearm(struct link *l)
 static void settle(struct peer *p)
 {
     struct link *l = link_of(p);
-    if (!tell_end(p)) {
+    if (!tell_given_up(p) || !tell_end(p)) {
         touch(p);
         return;
     }
@@ -469,6 +531,7 @@ struct shard *shard_new(const struct shard_setup *setup)
         .session = setup->session,
         .queue_max = setup->queue_max,
         .queued_max = setup->queued_max,
+        .body_max = setup->body_max,
         .messages_a_second = setup->messages_a_second,
         .bytes_a_second = setup->bytes_a_second,
         .origins = setup->origins,
@@ -482,6 +545,7 @@ struct shard *shard_new(const struct shard_setup *setup)
         .ping = frame_new(WS_PING, (struct bytes){0}),
         .on_open = on_open,
         .on_message = on_message,
+        .on_request = on_request,
     };
     s->env.deflate = setup->deflate ? deflate_new(setup->deflate_min) : NULL;
     if (!s->env.ping || (setup->deflate && !s->env.deflate)) {
@@ -526,6 +590,7 @@ void shard_free(struct shard *s)
     buf_deinit(&s->mail.buf);
     buf_deinit(&s->up.buf);
     buf_deinit(&s->protocols);
+    buf_deinit(&s->routes);
     frame_unref(s->env.ping);
     deflate_free(s->env.deflate);
     peers_deinit(&s->peers);

@@ -35,6 +35,7 @@ struct shard_setup {
     bool deflate;                 /* permessage-deflate is offered to */
     size_t deflate_min;           /* bytes of payload from which it is used */
     size_t queue_max;             /* bytes that may wait for one peer */
+    size_t body_max;              /* of a request for the rules */
     bool drop_when_slow;          /* else: close with 1013 */
     double wait[CONN_WAIT_KINDS]; /* seconds */
 };

@@ -170,7 +170,8 @@ static int sleep(lua_State *L)
             L, "chat.sleep can't wait here: a C function (like table.sort) is calling");
     struct client *c =
         h->current->client ? world_client(&h->world, h->current->client) : NULL;
-    if (c && c->gone && h->current->kind != RUN_CLOSE) {
+    if ((c && c->gone && h->current->kind != RUN_CLOSE) ||
+        (h->current->asked && h->current->asked->gone)) {
         lua_pushnil(L);
         lua_pushliteral(L, "closed");
         return 2;

@@ -1,5 +1,5 @@
-/* api_request: the type `request`: the head of the upgrade request, taken apart as its
- * fields are asked for. */
+/* api_request: the type `request`: of an upgrade, or for a handler of app.http; its head
+ * is taken apart as fields are asked for. */
 #include "script/inside.h"
 
 #include "script/hint.h"
@@ -11,20 +11,44 @@
 
 #define REQUEST_TYPE "charlua.request"
 
-void request_push(lua_State *L, struct bytes head, struct bytes subject)
-{
-    uint8_t *at = lua_newuserdatauv(L, head.len ? head.len : 1, 1);
-    memcpy(at, head.at, head.len);
-    if (subject.len) {
-        lua_pushlstring(L, (const char *)subject.at, subject.len);
-        lua_setiuservalue(L, -2, 1);
-    }
-    luaL_setmetatable(L, REQUEST_TYPE);
-}
+/* Its user values. */
+enum { SUBJECT = 1, BODY, JSON, VALUES = JSON };
+
+struct request_object {
+    struct addr from;
+    bool secure;
+    size_t head_len;
+    uint8_t head[];
+};
 
 static void push_bytes(lua_State *L, struct bytes b)
 {
     lua_pushlstring(L, (const char *)b.at, b.len);
+}
+
+void request_push(lua_State *L, const struct request_parts *parts)
+{
+    struct request_object *r = lua_newuserdatauv(L, sizeof *r + parts->head.len, VALUES);
+    r->from = *parts->from;
+    r->secure = parts->secure;
+    r->head_len = parts->head.len;
+    memcpy(r->head, parts->head.at, parts->head.len);
+    if (parts->subject.len) {
+        push_bytes(L, parts->subject);
+        lua_setiuservalue(L, -2, SUBJECT);
+    }
+    push_bytes(L, parts->body);
+    lua_setiuservalue(L, -2, BODY);
+    luaL_setmetatable(L, REQUEST_TYPE);
+}
+
+static const struct request_object *check(lua_State *L, struct http_head *head)
+{
+    static const struct http_limits any = {SIZE_MAX, HTTP_FIELDS_MAX};
+    const struct request_object *r = luaL_checkudata(L, 1, REQUEST_TYPE);
+    if (http_head_parse((struct bytes){r->head, r->head_len}, &any, head) != 0)
+        luaL_error(L, "the request can't be read again");
+    return r;
 }
 
 /* Pushes `b` with %XX, and '+' as a space if `form`, decoded. What is malformed stays.
@@ -121,20 +145,59 @@ static void push_protocols(lua_State *L, const struct http_head *head)
     }
 }
 
-/* request.path, .tls (the subject of the client's certificate), .query, .headers,
- * .cookies, .origin, .protocols */
+static void push_ip(lua_State *L, const struct addr *from)
+{
+    char ip[ADDR_TEXT_MAX];
+    lua_pushstring(L, addr_ip(from, ip));
+}
+
+/* The body as JSON, decoded when it is first asked for; nil if it is none. [-0, +1] */
+static void push_json(lua_State *L)
+{
+    if (lua_getiuservalue(L, 1, JSON) != LUA_TNIL)
+        return;
+    lua_pop(L, 1);
+    host_push(L, KEY_DECODE);
+    lua_getiuservalue(L, 1, BODY);
+    lua_call(L, 1, 1);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, 1, JSON);
+}
+
+/* request:has_bearer(secret) -> boolean: it carries `Authorization: Bearer SECRET` */
+static int has_bearer(lua_State *L)
+{
+    struct http_head head;
+    struct bytes secret = {0};
+    check(L, &head);
+    if (!lua_isnoneornil(L, 2))
+        secret.at = (const uint8_t *)luaL_checklstring(L, 2, &secret.len);
+    lua_pushboolean(L, http_has_bearer(&head, secret));
+    return 1;
+}
+
+/* request.method, .path, .query, .headers, .cookies, .origin, .protocols, .body, .json,
+ * .ip, .secure, .tls (the subject of the client's certificate), and the method */
 static int request_index(lua_State *L)
 {
-    static const char *const fields[] = {"path",   "query",     "headers", "cookies",
-                                         "origin", "protocols", "tls",     NULL};
-    static const struct http_limits any = {SIZE_MAX, HTTP_FIELDS_MAX};
-    struct bytes text = {luaL_checkudata(L, 1, REQUEST_TYPE), lua_rawlen(L, 1)};
-    const char *key = luaL_checkstring(L, 2);
+    static const char *const fields[] = {
+        "method", "path", "query", "headers", "cookies", "origin", "protocols",
+        "body",   "json", "ip",    "secure",  "tls",     NULL};
     struct http_head head;
-    if (http_head_parse(text, &any, &head) != 0)
-        return luaL_error(L, "the request can't be read again");
+    const struct request_object *r = check(L, &head);
+    const char *key = luaL_checkstring(L, 2);
     if (strcmp(key, "tls") == 0) {
-        lua_getiuservalue(L, 1, 1);
+        lua_getiuservalue(L, 1, SUBJECT);
+    } else if (strcmp(key, "method") == 0) {
+        push_bytes(L, head.method);
+    } else if (strcmp(key, "body") == 0) {
+        lua_getiuservalue(L, 1, BODY);
+    } else if (strcmp(key, "json") == 0) {
+        push_json(L);
+    } else if (strcmp(key, "ip") == 0) {
+        push_ip(L, &r->from);
+    } else if (strcmp(key, "secure") == 0) {
+        lua_pushboolean(L, r->secure);
     } else if (strcmp(key, "path") == 0) {
         push_bytes(L, head.path);
     } else if (strcmp(key, "query") == 0) {
@@ -146,18 +209,20 @@ static int request_index(lua_State *L)
         push_cookies(L, &head);
     } else if (strcmp(key, "protocols") == 0) {
         push_protocols(L, &head);
-    } else if (strcmp(key, "origin") != 0) {
-        return hint_raise(L, "a request", 2, lua_upvalueindex(1), fields);
-    } else if (http_find(&head, "Origin")) {
+    } else if (strcmp(key, "origin") == 0) {
+        if (!http_find(&head, "Origin"))
+            return 0;
         push_bytes(L, http_find(&head, "Origin")->value);
     } else {
-        lua_pushnil(L);
+        lua_pushvalue(L, 2);
+        if (lua_rawget(L, lua_upvalueindex(1)) == LUA_TNIL)
+            return hint_raise(L, "a request", 2, lua_upvalueindex(1), fields);
     }
     return 1;
 }
 
 void request_register(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{NULL, NULL}};
+    static const luaL_Reg methods[] = {{"has_bearer", has_bearer}, {NULL, NULL}};
     host_new_type(L, REQUEST_TYPE, methods, request_index, NULL);
 }

@@ -36,6 +36,7 @@ static const struct field {
     {"on_reload", LUA_TFUNCTION, BOTH, CHAIN},
     {"on_stop", LUA_TFUNCTION, BOTH, CHAIN},
     {"timers", LUA_TTABLE, BOTH, BY_NAME},
+    {"http", LUA_TTABLE, BOTH, BY_NAME},
     {"protocols", LUA_TTABLE, APP, APP_ALONE},
     {"version", LUA_TNUMBER, APP, APP_ALONE},
     {"migrate", LUA_TFUNCTION, APP, APP_ALONE},
@@ -98,7 +99,7 @@ static void check_field(lua_State *L, const char *part, enum owner owner, int va
     if (!f)
         luaL_error(L,
                    "%s.%s is no field of an app: there are api, use, on, on_open, "
-                   "on_close, on_message, on_start, on_reload, on_stop, timers, "
+                   "on_close, on_message, on_start, on_reload, on_stop, timers, http, "
                    "protocols, version, migrate and selftest; handlers of messages go "
                    "into app.on",
                    part, name);

@@ -4,6 +4,7 @@
 
 #include "script/json.h"
 #include "script/reload.h"
+#include "script/route.h"
 #include "script/run.h"
 #include "script/sandbox.h"
 #include "wire/close.h"
@@ -121,6 +122,10 @@ static void run(struct host *h, struct run *r)
 {
     struct client *c = r->client;
     bool ended = run_handler(h, r);
+    if (r->asked && ended)
+        route_end(h, r->asked);
+    else if (r->asked)
+        r->asked->task = r->task;
     if (!c)
         return;
     bool waited = c->task != NULL;
@@ -167,8 +172,10 @@ static void wake_task(struct host *h, struct task *task)
 {
     struct run r = {.kind = RUN_RESUME,
                     .client = task->client ? world_client(&h->world, task->client) : NULL,
+                    .asked = task->asked,
                     .task = task};
-    r.closed = r.client && r.client->gone && task->kind != RUN_CLOSE;
+    r.closed = (r.client && r.client->gone && task->kind != RUN_CLOSE) ||
+               (r.asked && r.asked->gone);
     timers_remove(&h->timers, task->sleep);
     task->sleep = NULL;
     run(h, &r);
@@ -238,6 +245,24 @@ static void open_client(struct host *h, const struct mail *m)
     handle(h, c, m);
 }
 
+static void open_request(struct host *h, const struct mail *m)
+{
+    struct run r;
+    if (route_begin(h, m, &r))
+        run(h, &r);
+}
+
+/* MAIL_GIVEN_UP: nobody waits for the response. */
+static void give_up_request(struct host *h, uint64_t id)
+{
+    struct asked *a = map_get(&h->asked, id);
+    if (!a)
+        return;
+    a->gone = true;
+    if (a->task)
+        wake_task(h, a->task);
+}
+
 /* MAIL_POST: the embedding program says something in a room. */
 static void post_to_room(struct host *h, const struct mail *m)
 {
@@ -265,6 +290,12 @@ static void handle_mail(struct host *h, const struct mail *m)
         if (c)
             handle_or_put_off(h, c, m);
         break;
+    case MAIL_REQUEST:
+        open_request(h, m);
+        break;
+    case MAIL_GIVEN_UP:
+        give_up_request(h, m->id);
+        break;
     case MAIL_DRAINED:
         h->drained_shards++;
         break;
@@ -288,6 +319,8 @@ static void handle_mail(struct host *h, const struct mail *m)
     case MAIL_PAUSE:
     case MAIL_RESUME:
     case MAIL_PROTOCOLS:
+    case MAIL_RESPONSE:
+    case MAIL_ROUTES:
     case MAIL_ACCEPT:
     case MAIL_ABORT:
         break; /* a shard's business: never sent here */
@@ -308,6 +341,7 @@ static void close_unanswered(struct host *h)
         }
     }
     world_commit(&h->world);
+    route_fail_again(h);
 }
 
 static void fire(struct host *h, struct timer *t)
@@ -464,6 +498,10 @@ void host_free(struct host *h)
     h->world.on_room_gone = NULL;
     world_deinit(&h->world);
     timers_deinit(&h->timers);
+    size_t at = 0;
+    for (struct asked *a; (a = map_next(&h->asked, &at));)
+        free(a);
+    map_deinit(&h->asked);
     loader_deinit(&h->loader);
     buf_deinit(&h->mail.buf);
     buf_deinit(&h->text);

@@ -10,16 +10,35 @@
 #include "script/vm.h"
 #include "script/world.h"
 #include "wire/frame.h"
+#include "wire/routes.h"
 
 enum { TIMERS_MAX = 100000 };
 
-enum run_kind { RUN_OPEN, RUN_MESSAGE, RUN_CLOSE, RUN_TIMER, RUN_EVENT, RUN_RESUME };
+enum run_kind {
+    RUN_OPEN,
+    RUN_MESSAGE,
+    RUN_CLOSE,
+    RUN_TIMER,
+    RUN_EVENT,
+    RUN_REQUEST,
+    RUN_RESUME
+};
+
+/* A plain HTTP request whose handler has not ended. */
+struct asked {
+    uint64_t id;       /* of its connection */
+    struct task *task; /* of its handler that waits, or NULL */
+    bool gone;         /* nobody waits for the response any more */
+    bool unanswered;   /* memory was too short for its response: it gets a 500 later */
+    char route[ROUTE_KEY_MAX + 1];
+};
 
 /* A handler's coroutine; a full userdata whose user value is the thread. */
 struct task {
     struct list idle;    /* in the host's list of those to use again */
     lua_State *co;       /* its thread */
     uint64_t client;     /* whose handler runs, or 0 */
+    struct asked *asked; /* the request that it answers, or NULL */
     uint8_t kind;        /* enum run_kind, never RESUME */
     struct timer *sleep; /* while it waits */
 };
@@ -30,6 +49,7 @@ struct host {
     struct loader loader;
     struct world world;
     struct timers timers;
+    struct map asked;  /* struct asked by id */
     struct batch mail; /* taken from the inbox */
     size_t mail_at;    /* bytes of it that are done */
     double now;        /* seconds since 1970, of this turn */
@@ -109,10 +129,16 @@ void room_register(lua_State *L);
 /* The object and the state of `r` are forgotten. Never raises. */
 void room_forget(lua_State *L, struct room *r);
 
-/* api_request.c: pushes the request whose head is `head`; `subject`: of the client's
- * certificate, or empty.
- * [-0, +1] */
-void request_push(lua_State *L, struct bytes head, struct bytes subject);
+/* api_request.c: what a request is made of; all of it is copied. */
+struct request_parts {
+    struct bytes head;
+    struct bytes subject; /* of the client's certificate, or empty */
+    struct bytes body;
+    const struct addr *from;
+    bool secure;
+};
+/* Pushes a request. [-0, +1] */
+void request_push(lua_State *L, const struct request_parts *parts);
 void request_register(lua_State *L);
 
 /* api_chat.c: pushes the module `charlua`. [-0, +1] */

@@ -16,8 +16,9 @@ struct player {
     struct buf heard; /* WebSocket frames, as they would go out */
     size_t taken;     /* bytes of them */
     bool admitted, gone;
-    uint16_t code; /* the server's Close */
+    uint16_t code; /* the server's Close, or the status of the response to its request */
     struct buf reason;
+    struct buf response; /* as MAIL_RESPONSE has it */
 };
 
 struct play {
@@ -88,6 +89,7 @@ void play_free(struct play *p)
     for (uint32_t i = 0; i < p->count; i++) {
         buf_deinit(&p->players[i].heard);
         buf_deinit(&p->players[i].reason);
+        buf_deinit(&p->players[i].response);
     }
     free(p->players);
     buf_deinit(&p->mail.buf);
@@ -161,6 +163,14 @@ static void drain(struct play *p)
     post(p, &drained, (struct bytes){0});
 }
 
+static void respond(struct play *p, const struct mail *m)
+{
+    struct player *player = &p->players[id_slot(m->id)];
+    player->code = m->status;
+    if (buf_append(&player->response, mail_bytes(m)) < 0)
+        p->no_memory = true;
+}
+
 static void handle(struct play *p, const struct mail *m)
 {
     struct player *player = find(p, m->id);
@@ -193,14 +203,20 @@ static void handle(struct play *p, const struct mail *m)
         if (buf_append(&p->protocols, mail_bytes(m)) < 0)
             p->no_memory = true;
         break;
+    case MAIL_RESPONSE:
+        respond(p, m);
+        break;
     case MAIL_DRAIN:
         drain(p);
         break;
-    case MAIL_PAUSE: /* nobody is read here: what clients say is handled at once */
+    case MAIL_ROUTES: /* the host says itself what it does not know */
+    case MAIL_PAUSE:  /* nobody is read here: what clients say is handled at once */
     case MAIL_RESUME:
     case MAIL_ACCEPT:
     case MAIL_ABORT:
     case MAIL_OPEN:
+    case MAIL_REQUEST:
+    case MAIL_GIVEN_UP:
     case MAIL_MESSAGE:
     case MAIL_CLOSED:
     case MAIL_DRAINED:
@@ -236,10 +252,12 @@ int play_load(struct play *p, struct bytes source)
     return settle(p) < 0 ? -1 : result;
 }
 
-int64_t play_open(struct play *p, struct bytes head, const struct addr *addr, bool secure,
-                  struct bytes subject, struct bytes protocol)
+/* A request comes, with `tail` behind it. Returns its sender's number, or -1. */
+static int64_t arrive(struct play *p, enum mail_kind kind, struct bytes head,
+                      const struct addr *addr, bool secure, struct bytes subject,
+                      struct bytes tail)
 {
-    struct mail m = {.kind = MAIL_OPEN,
+    struct mail m = {.kind = kind,
                      .open = {.addr = *addr,
                               .secure = secure,
                               .head_len = (uint32_t)head.len,
@@ -256,16 +274,34 @@ int64_t play_open(struct play *p, struct bytes head, const struct addr *addr, bo
         p->cap = cap;
     }
     if (buf_append(&all, head) < 0 || buf_append(&all, subject) < 0 ||
-        buf_append(&all, protocol) < 0) {
+        buf_append(&all, tail) < 0) {
         buf_deinit(&all);
         return -1;
     }
     uint32_t slot = p->count++;
-    p->players[slot] = (struct player){0};
+    p->players[slot] = (struct player){.gone = kind == MAIL_REQUEST}; /* no client */
     m.id = play_id(slot);
     post(p, &m, buf_bytes(&all));
     buf_deinit(&all);
     return slot;
+}
+
+int64_t play_open(struct play *p, struct bytes head, const struct addr *addr, bool secure,
+                  struct bytes subject, struct bytes protocol)
+{
+    return arrive(p, MAIL_OPEN, head, addr, secure, subject, protocol);
+}
+
+int64_t play_request(struct play *p, struct bytes head, const struct addr *addr,
+                     bool secure, struct bytes body)
+{
+    return arrive(p, MAIL_REQUEST, head, addr, secure, (struct bytes){0}, body);
+}
+
+int play_response(const struct play *p, int64_t request, struct bytes *response)
+{
+    *response = buf_bytes(&p->players[request].response);
+    return p->players[request].code;
 }
 
 void play_message(struct play *p, int64_t client, struct bytes text, bool binary)

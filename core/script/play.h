@@ -31,6 +31,13 @@ int play_load(struct play *p, struct bytes source);
 int64_t play_open(struct play *p, struct bytes head, const struct addr *addr, bool secure,
                   struct bytes subject, struct bytes protocol);
 
+/* A plain HTTP request comes, `head` and `body`. Returns its number, or -1. */
+int64_t play_request(struct play *p, struct bytes head, const struct addr *addr,
+                     bool secure, struct bytes body);
+
+/* The status of the response and what MAIL_RESPONSE carries, or 0: there is none yet. */
+int play_response(const struct play *p, int64_t request, struct bytes *response);
+
 /* What it says; nothing happens if it is closed. */
 void play_message(struct play *p, int64_t client, struct bytes text, bool binary);
 void play_hang_up(struct play *p, int64_t client, uint16_t code, struct bytes reason);

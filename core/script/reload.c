@@ -4,7 +4,7 @@
 
 #include "script/app.h"
 #include "script/guard.h"
-#include "script/run.h"
+#include "script/route.h"
 
 #include <lauxlib.h>
 #include <stdio.h>
@@ -68,6 +68,7 @@ static int load(lua_State *L)
     push_builtins(L);
     app_load(L, h, -1);
     app_protocols(L, h);
+    route_load(L, h);
     if (h->vm.expired)
         luaL_error(L, "out of time: loading took more than %d seconds", LOAD_SECONDS);
     app_migrate(L);

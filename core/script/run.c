@@ -1,8 +1,9 @@
 /* run: prepared and resumed under protection (begin_run), then committed or rolled back.
- */
+ * A little longer than other files: one switch knows what each kind of handler gets. */
 #include "script/run.h"
 
 #include "script/app.h"
+#include "script/route.h"
 #include "wire/close.h"
 #include "wire/utf8.h"
 
@@ -113,8 +114,12 @@ static int push_call(lua_State *L, struct run *r)
         if (lua_isnil(L, -1))
             return 0;
         client_push(L, r->client);
-        request_push(L, (struct bytes){r->data.at, r->head_len},
-                     (struct bytes){r->data.at + r->head_len, r->subject_len});
+        request_push(L, &(struct request_parts){
+                            .head = {r->data.at, r->head_len},
+                            .subject = {r->data.at + r->head_len, r->subject_len},
+                            .from = &r->client->addr,
+                            .secure = r->client->secure,
+                        });
         break;
     case RUN_MESSAGE:
         app_push(L, NULL, "on_message");
@@ -144,6 +149,10 @@ static int push_call(lua_State *L, struct run *r)
     case RUN_EVENT:
         app_push(L, NULL, r->event);
         if (lua_isnil(L, -1))
+            return 0;
+        break;
+    case RUN_REQUEST:
+        if (!route_push(L, r))
             return 0;
         break;
     case RUN_RESUME:
@@ -216,6 +225,8 @@ static void resume(lua_State *L, struct run *r, int n)
     } else if (status == LUA_OK) {
         if (r->task->kind == RUN_OPEN)
             read_refusal(r, co, results);
+        else if (r->asked)
+            route_respond(L, r->asked, co, results);
         lua_settop(co, 0);
     } else {
         r->failed = true;
@@ -237,6 +248,7 @@ static int begin_run(lua_State *L)
     if (r->kind != RUN_RESUME) {
         r->task = task_get(L, host_of(L));
         r->task->client = r->client ? r->client->id : 0;
+        r->task->asked = r->asked;
         r->task->kind = (uint8_t)r->kind;
         r->task->sleep = NULL;
     }
@@ -306,11 +318,16 @@ void run_send_error(struct host *h, struct client *c, const char *what)
 
 static void report(struct host *h, const struct run *r, const char *error)
 {
-    static const char *const names[] = {"on_open", "message", "on_close",
-                                        "timer",   "event",   "resumed"};
+    static const char *const names[] = {"on_open", "message", "on_close", "timer",
+                                        "event",   "request", "resumed"};
     stats_add(&h->setup.stats->handler_errors, 1);
-    log_error(h->setup.log, "handler failed handler=%s client=%llu: %s", names[r->kind],
-              r->client ? (unsigned long long)r->client->id : 0ULL, error);
+    if (r->asked)
+        log_error(h->setup.log, "handler failed handler=%s route=\"%s\": %s",
+                  names[r->kind], r->asked->route, error);
+    else
+        log_error(h->setup.log, "handler failed handler=%s client=%llu: %s",
+                  names[r->kind], r->client ? (unsigned long long)r->client->id : 0ULL,
+                  error);
 }
 
 /* The task has ended: it is kept for use again, unless it failed or there are enough. */
@@ -343,6 +360,8 @@ static void fail(struct host *h, struct run *r)
         host_limit(h, LIMIT_SCRIPT_MEMORY, r->client);
     if (r->client && r->kind != RUN_CLOSE && !r->client->gone)
         run_send_error(h, r->client, "internal");
+    if (r->asked)
+        route_fail(h, r->asked);
 }
 
 /* on_open said no: nothing that it did counts but the refusal. */

@@ -15,11 +15,14 @@ struct run {
     struct bytes data;     /* the message, the mail of an open, or the close reason */
     size_t head_len;       /* OPEN: parts of the data */
     size_t subject_len;
+    struct asked *asked;     /* the request that is answered, or NULL */
+    const struct addr *from; /* REQUEST: whence */
+    bool secure;
     uint64_t timer;
     const char *event; /* EVENT: the field of the rules */
     uint16_t code;
     bool binary;
-    bool closed; /* RESUME: the client has gone */
+    bool closed; /* RESUME: whom it works for has gone */
     /* out */
     enum run_kind handler;      /* the kind that a RESUME goes on with, else the same */
     const char *protocol_error; /* the message was no business of the script's */

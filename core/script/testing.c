@@ -120,6 +120,39 @@ static int open(lua_State *L)
     return 1 + settled(L, play_advance(p, 0));
 }
 
+/* play:request(head, ip, secure, body) -> its number */
+static int request(lua_State *L)
+{
+    struct play *p = play_at(L, 1);
+    struct addr addr;
+    if (parse_addr(luaL_checkstring(L, 3), &addr) < 0)
+        return luaL_error(L, "'%s' is no address: say one like 192.0.2.7, ::1 or unix",
+                          lua_tostring(L, 3));
+    int64_t number =
+        play_request(p, bytes_at(L, 2), &addr, lua_toboolean(L, 4), bytes_at(L, 5));
+    if (number < 0)
+        return luaL_error(L, "%d clients are the most", PLAY_CLIENTS_MAX);
+    lua_pushinteger(L, number);
+    return 1 + settled(L, play_advance(p, 0));
+}
+
+/* play:response(number) -> status, type, fields, body | nil */
+static int response(lua_State *L)
+{
+    struct bytes all;
+    int status = play_response(play_at(L, 1), luaL_checkinteger(L, 2), &all);
+    if (status == 0)
+        return 0;
+    lua_pushinteger(L, status);
+    for (int i = 0; i < 2; i++) {
+        const char *text = (const char *)all.at;
+        lua_pushstring(L, text);
+        all = bytes_skip(all, strlen(text) + 1);
+    }
+    push_bytes(L, all);
+    return 4;
+}
+
 /* play:message(client, text, binary) */
 static int message(lua_State *L)
 {
@@ -286,11 +319,12 @@ static int report(lua_State *L)
 static int run(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"load", load},       {"open", open},    {"message", message},
-        {"hang_up", hang_up}, {"hear", hear},    {"closed", closed},
-        {"id", id},           {"now", now},      {"protocols", protocols},
-        {"stop", stop},       {"log", take_log}, {"advance", advance},
-        {"close", close},     {"__gc", close},   {NULL, NULL},
+        {"load", load},       {"open", open},         {"message", message},
+        {"hang_up", hang_up}, {"hear", hear},         {"closed", closed},
+        {"id", id},           {"now", now},           {"protocols", protocols},
+        {"request", request}, {"response", response}, {"stop", stop},
+        {"log", take_log},    {"advance", advance},   {"close", close},
+        {"__gc", close},      {NULL, NULL},
     };
     static const luaL_Reg functions[] = {
         {"new_play", new_play}, {"report", report}, {NULL, NULL}};

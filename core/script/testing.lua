@@ -223,6 +223,34 @@ function Session:client(options)
   }, Client)
 end
 
+local Request = {}
+Request.__index = Request
+
+--- The response, {status, headers, body, json}; nil while the handler waits.
+function Request:response()
+  local status, kind, fields, body = self.session.play:response(self.number)
+  if not status then return nil end
+  local headers = { ["content-type"] = kind ~= "" and kind or nil }
+  for name, value in fields:gmatch("([^:\r\n]+): *([^\r\n]*)") do headers[name:lower()] = value end
+  return { status = status, headers = headers, body = body, json = json.decode(body) }
+end
+
+--- A plain HTTP request comes, like "POST /hooks/alert". Options: ip, query, headers, cookies, origin, secure, and body
+-- (a string) or json (a table). Returns the response; a Request that will have it if the handler waits.
+function Session:request(route, options)
+  options = options or {}
+  local method, path = route:match("^(%u+) (/%S*)$")
+  if not method then error('a request is like "POST /path"', 2) end
+  local body = options.json and assert(json.encode(options.json)) or options.body or ""
+  local headers = { ["Content-Length"] = #body }
+  if options.json then headers["Content-Type"] = "application/json" end
+  for name, value in pairs(options.headers or {}) do headers[name] = value end
+  local head = head_of(method, path, setmetatable({ headers = headers }, { __index = options }))
+  local number = self.play:request(head, options.ip or "127.0.0.1", options.secure or false, body)
+  local request = setmetatable({ session = self, number = number }, Request)
+  return request:response() or request
+end
+
 --- Lets `seconds` go by; timers fire at their times.
 function Session:advance(seconds)
   self.play:advance(seconds)

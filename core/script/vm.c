@@ -188,7 +188,12 @@ void vm_check_string(struct vm *vm, lua_State *L, size_t len)
                (LUAI_UACINT)vm_string_max(vm));
 }
 
-void vm_check(struct vm *vm, lua_State *L, uint64_t ns)
+void vm_check(struct vm *vm, lua_State *L)
+{
+    vm_need(vm, L, 0);
+}
+
+void vm_need(struct vm *vm, lua_State *L, uint64_t ns)
 {
     look_at_cpu(vm);
     if (is_spent(vm, ns)) {

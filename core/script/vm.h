@@ -72,16 +72,19 @@ size_t vm_string_max(const struct vm *vm);
 /* Raises when `len` bytes are too long for a string. */
 void vm_check_string(struct vm *vm, lua_State *L, size_t len);
 
-/* Raises when the running budget is spent, or has less than `ns` nanoseconds left. */
-void vm_check(struct vm *vm, lua_State *L, uint64_t ns);
+/* Raises when the running budget is spent: for C functions that do much. */
+void vm_check(struct vm *vm, lua_State *L);
+
+/* The same, also when less than `ns` nanoseconds are left of it. */
+void vm_need(struct vm *vm, lua_State *L, uint64_t ns);
 
 /* For C code, which no hook stops: some `ns` nanoseconds of it come next. The budget is
- * looked at when there was some more of it. Raises as vm_check does. */
+ * looked at when there was some more of it. Raises as vm_need does. */
 static inline void vm_work(struct vm *vm, lua_State *L, uint64_t ns)
 {
     vm->work += ns;
     if (vm->work >= VM_WORK_NS)
-        vm_check(vm, L, ns);
+        vm_need(vm, L, ns);
 }
 
 /* Calls f(L) with `arg` as a light userdata under protection. Returns 0, or -1 with the

@@ -320,6 +320,18 @@ enum world_result world_protocols(struct world *w, struct bytes names)
     return stage_all(w, MAIL_PROTOCOLS, names);
 }
 
+enum world_result world_routes(struct world *w, struct bytes routes)
+{
+    return stage_all(w, MAIL_ROUTES, routes);
+}
+
+enum world_result world_respond(struct world *w, uint64_t id, int status,
+                                struct bytes response)
+{
+    struct mail m = {.kind = MAIL_RESPONSE, .id = id, .status = (uint16_t)status};
+    return stage(w, id_shard(id), &m, response);
+}
+
 enum world_result world_drain(struct world *w)
 {
     return stage_all(w, MAIL_DRAIN, (struct bytes){0});

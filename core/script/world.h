@@ -118,6 +118,11 @@ enum world_result world_close(struct world *w, uint64_t client, uint16_t code,
 enum world_result world_protocols(struct world *w, struct bytes names);
 /* Tells every shard to close everyone and to end. */
 enum world_result world_drain(struct world *w);
+/* The same for what the rules answer, as wire/routes.h has it. */
+enum world_result world_routes(struct world *w, struct bytes routes);
+/* Answers the request of connection `id` with what MAIL_RESPONSE carries. */
+enum world_result world_respond(struct world *w, uint64_t id, int status,
+                                struct bytes response);
 enum world_result world_pause(struct world *w, struct client *c, bool paused);
 
 /* All that was staged stays; then rooms without members go. */

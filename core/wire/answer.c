@@ -5,11 +5,18 @@
 
 #include <stdio.h>
 
+bool answer_has_body(int status)
+{
+    return status != 204 && status != 205 && status != 304;
+}
+
 struct frame *answer_new(const struct answer *a)
 {
-    char head[1024], length[48] = "";
-    if (a->status != 304) /* RFC 9110 8.6: there it would be that of the 200 */
-        snprintf(length, sizeof length, "Content-Length: %zu\r\n", a->body.len);
+    char head[ANSWER_FIELDS_MAX + 1024], length[48] = "";
+    size_t body = answer_has_body(a->status) ? a->body.len : 0;
+    /* RFC 9110 8.6: with 204 there is none, with 304 it would be that of the 200. */
+    if (a->status != 204 && a->status != 304)
+        snprintf(length, sizeof length, "Content-Length: %zu\r\n", body);
     int n = snprintf(head, sizeof head,
                      "HTTP/1.1 %d %s\r\n"
                      "Content-Type: %s\r\n"
@@ -22,7 +29,8 @@ struct frame *answer_new(const struct answer *a)
                      a->fields ? a->fields : "");
     if (n < 0 || (size_t)n >= sizeof head)
         return NULL;
-    size_t body = a->head_only || a->status == 304 ? 0 : a->body.len;
+    if (a->head_only)
+        body = 0;
     uint8_t *at;
     struct frame *f = frame_alloc((size_t)n + body, &at);
     if (!f)

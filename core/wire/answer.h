@@ -7,6 +7,8 @@
 
 #include "wire/frame.h"
 
+enum { ANSWER_FIELDS_MAX = 7 * 1024 }; /* bytes of type and further fields */
+
 struct answer {
     int status;
     const char *type;   /* Content-Type; NULL: text/plain in UTF-8 */
@@ -16,8 +18,12 @@ struct answer {
     bool keep_alive;
 };
 
-/* The answer as bytes for the socket; NULL when memory is out. */
+/* The answer as bytes for the socket; with 204, 205 and 304 without the body (RFC 9110
+ * 15.3.5, 15.3.6, 15.4.5). NULL when memory is out or the head too large. */
 struct frame *answer_new(const struct answer *a);
+
+/* Whether an answer of that status has a body at all. */
+bool answer_has_body(int status);
 
 /* A short text answer that says `why`, closing the connection. */
 struct frame *answer_error(int status, const char *why, const char *fields);

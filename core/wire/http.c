@@ -1,6 +1,7 @@
 /* http: one pass over the head; each reader takes its part off the front of `rest`. */
 #include "wire/http.h"
 
+#include <openssl/crypto.h>
 #include <stdint.h>
 
 static bool is_alnum(uint8_t c)
@@ -255,6 +256,19 @@ bool http_keep_alive(const struct http_head *head)
     return head->minor > 0 || http_has_token(head, "Connection", "keep-alive");
 }
 
+bool http_has_bearer(const struct http_head *head, struct bytes secret)
+{
+    const struct http_field *said = http_find(head, "Authorization");
+    if (!said || count_fields(head, "Authorization") != 1)
+        return false;
+    struct bytes token = said->value;
+    if (!take_text_nocase(&token, "Bearer "))
+        return false;
+    token = bytes_trim(token);
+    return secret.len && token.len == secret.len &&
+           CRYPTO_memcmp(token.at, secret.at, secret.len) == 0;
+}
+
 const char *http_reason(int status)
 {
     static const struct {
@@ -263,22 +277,36 @@ const char *http_reason(int status)
     } reasons[] = {
         {101, "Switching Protocols"},
         {200, "OK"},
+        {201, "Created"},
+        {202, "Accepted"},
         {204, "No Content"},
         {206, "Partial Content"},
+        {301, "Moved Permanently"},
+        {302, "Found"},
+        {303, "See Other"},
         {304, "Not Modified"},
+        {307, "Temporary Redirect"},
+        {308, "Permanent Redirect"},
         {400, "Bad Request"},
+        {401, "Unauthorized"},
         {403, "Forbidden"},
         {404, "Not Found"},
         {405, "Method Not Allowed"},
         {408, "Request Timeout"},
+        {409, "Conflict"},
+        {410, "Gone"},
         {413, "Content Too Large"},
         {414, "URI Too Long"},
-        {429, "Too Many Requests"},
+        {415, "Unsupported Media Type"},
+        {422, "Unprocessable Content"},
         {426, "Upgrade Required"},
+        {429, "Too Many Requests"},
         {431, "Request Header Fields Too Large"},
         {500, "Internal Server Error"},
         {501, "Not Implemented"},
+        {502, "Bad Gateway"},
         {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
         {505, "HTTP Version Not Supported"},
     };
     for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)

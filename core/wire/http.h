@@ -58,7 +58,12 @@ bool http_has_body(const struct http_head *head);
 /* May the connection carry another request (RFC 9112 9.3)? */
 bool http_keep_alive(const struct http_head *head);
 
-/* The reason phrase of `status` (RFC 9110 15), or "" for one that is never sent. */
+/* Does the request carry just this secret, `Authorization: Bearer SECRET` (RFC 6750 2.1)?
+ * How long that takes tells nothing but the secret's length. False for an empty one. */
+bool http_has_bearer(const struct http_head *head, struct bytes secret);
+
+/* The reason phrase of `status` (RFC 9110 15), or "" for one that the list does not have.
+ */
 const char *http_reason(int status);
 
 #endif

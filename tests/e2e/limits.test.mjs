@@ -242,6 +242,75 @@ limit("limit_max_fields_answers_431_one_field_beyond", ["--max-fields", "8"], as
   await server.waitLog(/limit=--max-fields /);
 });
 
+/* --- requests for the script ------------------------------------------------------ */
+
+const REQUESTS = "tests/e2e/fixtures/requests.lua";
+
+/* A request for the script, whose `code` it runs. */
+const post = (code, fields, body = "") =>
+  `POST /run?code=${encodeURIComponent(code)} HTTP/1.1\r\nHost: localhost\r\n${fields}\r\n${body}`;
+
+limit("limit_max_body_answers_413_one_byte_beyond", ["--max-body", "1k"], async (server, stage) => {
+  const chunks = (n) => `200\r\n${"x".repeat(512)}\r\n${(n - 512).toString(16)}\r\n${"x".repeat(n - 512)}\r\n0\r\n\r\n`;
+  for (const [n, status] of [[1024, 200], [1025, 413]]) {
+    assert.equal(await ask(server, stage, post("return 200", `Content-Length: ${n}\r\n`, "x".repeat(n))), status);
+    assert.equal(await ask(server, stage, post("return 200", "Transfer-Encoding: chunked\r\n", chunks(n))), status);
+  }
+  const huge = "Content-Length: 99999999999999999999\r\nExpect: 100-continue\r\n";
+  assert.equal(await ask(server, stage, post("return 200", huge)), 413, "before any of it has come");
+  await server.waitLog(/request refused: its body is too large limit=--max-body ip=127\.0\.0\.1 times=1/);
+}, REQUESTS);
+
+limit("limit_max_body_reads_what_was_refused_to_its_end", ["--max-body", "1k"], async (server, stage) => {
+  const raw = await dialRaw(server);
+  stage.defer(() => raw.destroy());
+  await raw.write(post("return 200", "Content-Length: 1000000\r\n", "x".repeat(1_000_000)));
+  assert.equal((await raw.answer()).status, 413, "so that no reset loses the answer");
+  await raw.finish();
+}, REQUESTS);
+
+limit("limit_head_time_ends_a_body_that_comes_byte_by_byte", ["--head-time", "1"], async (server, stage) => {
+  for (const begin of [post("return 200", "Content-Length: 1000\r\n", "x"),
+    post("return 200", "Transfer-Encoding: chunked\r\n", "fff\r\nx")]) {
+    const raw = await dialRaw(server);
+    stage.defer(() => raw.destroy());
+    assert.equal(await dripForever(raw, begin), 408);
+    await server.waitLog(/limit=--head-time /);
+  }
+}, REQUESTS);
+
+limit("limit_answer_time_answers_503_and_wakes_the_handler", ["--answer-time", "1"], async (server, stage) => {
+  const raw = await dialRaw(server);
+  stage.defer(() => raw.destroy());
+  await raw.write(post("local _, why = chat.sleep(3600) chat.log('woken:', why) return 200", "\r\n"));
+  assert.equal((await raw.answer()).status, 503);
+  await raw.end();
+  await server.waitLog(/woken: closed/);
+  await server.waitLog(/request given up: the script does not answer limit=--answer-time ip=127\.0\.0\.1 times=1/);
+  assert.equal(await ask(server, stage, post("return 200", "")), 200);
+}, REQUESTS);
+
+limit("limit_max_rate_answers_429_to_requests", ["--max-rate", "5"], async (server, stage) => {
+  const raw = await dialRaw(server);
+  stage.defer(() => raw.destroy());
+  await raw.write(post("return 200", "").repeat(100));
+  let taken = 0, status;
+  while ((status = (await raw.answer()).status) === 200) taken++;
+  assert.equal(status, 429);
+  assert.ok(taken >= 10, `${taken} of twice 5`);
+  await server.waitLog(/limit=--max-rate ip=127\.0\.0\.1 times=1/);
+}, REQUESTS);
+
+limit("limit_max_queued_answers_503_to_bodies_that_are_too_much_together",
+  ["--max-queued", "64k", "--max-body", "1m"], async (server, stage) => {
+    const raw = await dialRaw(server);
+    stage.defer(() => raw.destroy());
+    await raw.write(post("return 200", "Content-Length: 100000\r\n", "x".repeat(99_999)));
+    assert.equal((await raw.answer()).status, 503);
+    await server.waitLog(/limit=--max-queued /);
+    assert.equal(await ask(server, stage, post("return 200", "Content-Length: 1\r\n", "x")), 200, "what it held is free again");
+  }, REQUESTS);
+
 /* --- queues --------------------------------------------------------------------- */
 
 /* A WebSocket that takes nothing from the kernel until resume() is called. */
@@ -373,9 +442,10 @@ limit("limit_script_memory_fails_the_handler_alone", ["--script-memory", "8m", "
 
 /* --- times ------------------------------------------------------------------------- */
 
-/* Gives `raw` a byte of an endless head now and then, until it is ended; resolves with the status it was told. */
-async function dripForever(raw) {
-  await raw.write("GET / HTTP/1.1\r\nHost: localhost\r\nX: ");
+/* Gives `raw` a byte of an endless head (or of what follows `begin`) now and then, until it is ended; resolves with the
+ * status it was told. */
+async function dripForever(raw, begin = "GET / HTTP/1.1\r\nHost: localhost\r\nX: ") {
+  await raw.write(begin);
   const drip = setInterval(() => void raw.write("x").catch(() => {}), 50);
   try {
     return (await raw.answer()).status;

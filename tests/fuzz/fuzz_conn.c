@@ -7,6 +7,8 @@
 #include "net/page.h"
 #include "wire/header.h"
 
+enum { BODY_MAX = 64 };
+
 struct memory {
     struct stream stream;
     struct bytes in;
@@ -87,6 +89,13 @@ static int echo(struct conn *c, struct bytes data, bool binary)
     return 0;
 }
 
+static int take_request(struct conn *c, struct bytes head, struct bytes body)
+{
+    (void)c;
+    REQUIRE(head.len > 0 && body.len <= BODY_MAX);
+    return body.len == 7 ? -1 : 0;
+}
+
 static bool take_client(struct conn *c, const struct addr *client)
 {
     (void)c;
@@ -98,6 +107,13 @@ static void happen(struct conn *c, const struct conn_env *env, struct memory *m,
                    uint8_t what)
 {
     switch (what & 15) {
+    case 6:
+        conn_respond(c, &(struct answer){.status = what & 16 ? 200 : 404,
+                                         .body = bytes_of("answer")});
+        break;
+    case 7:
+        conn_give_up_request(c, what & 16);
+        break;
     case 1:
         conn_timeout(c);
         break;
@@ -143,6 +159,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .on_open = take_open,
         .on_message = echo,
         .on_client = take_client,
+        .routes = bytes_of("POST /hook\nGET /hook\n"),
+        .body_max = BODY_MAX,
+        .on_request = take_request,
     };
     m.chunk = (uint8_t)(1 + fuzz_byte(&in));
     uint8_t events = fuzz_byte(&in);

@@ -171,6 +171,38 @@ for (const burst of [1, 5]) {
     (server, stage) => failEach(overTls(server, stage), stage.control, burst, STEP), { threads: [0, 3] });
 }
 
+/* A request that the script answers, with a body in pieces and a wait. */
+async function request(dial, statuses) {
+  const code = encodeURIComponent("local body = request.body chat.sleep(0) return 200, { body = body }, { ['X-A'] = 'b' }");
+  const raw = await dial();
+  await raw.write(`POST /run?code=${code} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n`);
+  for (let i = 0; i < 3; i++) await raw.write(`fff\r\n${"x".repeat(4095)}\r\n`);
+  await raw.write("0\r\n\r\n");
+  const { status } = await raw.answer();
+  assert.ok(statuses.includes(status), `the request was answered with ${status}`);
+  await raw.finish();
+}
+
+for (const burst of [1, 5]) {
+  const name = `${burst === 1 ? "one_failed_allocation" : "a_row_of_failed_allocations"}_of_a_request_ends_at_most_its_own_connection`;
+  overThreads(name, (stage) => ({ ...preload(stage), script: "tests/e2e/fixtures/requests.lua" }), async (server, { control }) => {
+    await request(bare(server), [200]);
+    const before = control.asked;
+    await request(bare(server), [200]);
+    const last = control.asked - before + BEYOND;
+    assert.ok(last > BEYOND && last < MOST, `${last} allocations: is the library preloaded?`);
+    let failed = 0;
+    for (let n = 1; n <= last; n += burst) {
+      control.arm(n, burst);
+      await mayEnd(request(bare(server), [200, 500, 503]));
+      control.disarm();
+      failed += control.failed;
+      await request(bare(server), [200]);
+    }
+    assert.ok(failed > last / 2, `only ${failed} allocations failed`);
+  }, { threads: [0, 3] });
+}
+
 /* zlib's memory is taken once a thread, so each of these begins with a new server. */
 overThreads("one_failed_allocation_of_zlib_ends_at_most_its_own_connection",
   (stage) => preload(stage, { ALLOC_ONLY: "libz.so" }), async (first, { control, options, threads }) => {

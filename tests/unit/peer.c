@@ -55,6 +55,16 @@ static int on_message(struct conn *c, struct bytes data, bool binary)
     return p->on_message;
 }
 
+static int on_request(struct conn *c, struct bytes head, struct bytes body)
+{
+    struct peer *p = LIST_ENTRY(c, struct peer, memory);
+    assert_true(p->conn == c);
+    assert_memory_equal(head.at + head.len - 4, "\r\n\r\n", 4);
+    if (p->on_request == 0)
+        tell(p, 'R', body);
+    return p->on_request;
+}
+
 int peer_init(struct peer *p)
 {
     static const struct log quiet = {0};
@@ -70,7 +80,10 @@ int peer_init(struct peer *p)
                                .log = &quiet,
                                .ping = frame_new(WS_PING, (struct bytes){0}),
                                .on_open = on_open,
-                               .on_message = on_message};
+                               .on_message = on_message,
+                               .routes = bytes_of(PEER_ROUTES),
+                               .body_max = PEER_BODY_MAX,
+                               .on_request = on_request};
     if (!p->env.ping)
         return -1;
     p->conn = &p->memory;

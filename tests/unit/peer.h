@@ -8,24 +8,32 @@
 #include "net/conn.h"
 #include "stream_memory.h"
 
-enum { PEER_TOLD_MAX = 2048, PEER_HEAD_MAX = 1024, PEER_QUEUE_MAX = 1000 };
+enum {
+    PEER_TOLD_MAX = 2048,
+    PEER_HEAD_MAX = 1024,
+    PEER_QUEUE_MAX = 1000,
+    PEER_BODY_MAX = 16
+};
+
+#define PEER_ROUTES "POST /hook\nGET /hook\nPUT /put\n"
 
 struct peer {
     struct stream_memory stream;
     struct conn_env env;
     struct stats stats;
-    struct conn memory, *conn; /* which is &memory */
-    bool echo;                 /* messages are sent back at once */
-    int on_open, on_message;   /* what the owner answers */
-    char told[PEER_TOLD_MAX];  /* "O:request line " at the upgrade, then "T:text " or
-                                  "B:bytes " */
-    size_t told_len, seen;     /* bytes of the stream's output that peer_took has given */
-    size_t read_size;          /* of the scratch buffer */
+    struct conn memory, *conn;           /* which is &memory */
+    bool echo;                           /* messages are sent back at once */
+    int on_open, on_message, on_request; /* what the owner answers */
+    char told[PEER_TOLD_MAX]; /* "O:request line " at the upgrade, then "T:text " or
+                                 "B:bytes "; "R:body " of a request for the rules */
+    size_t told_len, seen;    /* bytes of the stream's output that peer_took has given */
+    size_t read_size;         /* of the scratch buffer */
 };
 
 /* A conn before its first byte: heads of at most PEER_HEAD_MAX bytes and 16 fields,
- * messages of 200 bytes and 4 fragments, PEER_QUEUE_MAX bytes in the queue. Returns 0, or
- * -1 when memory is out: then there is nothing to close. */
+ * bodies of PEER_BODY_MAX bytes for PEER_ROUTES, messages of 200 bytes and 4 fragments,
+ * PEER_QUEUE_MAX bytes in the queue. Returns 0, or -1 when memory is out: then there is
+ * nothing to close. */
 int peer_init(struct peer *p);
 
 /* The same for tests in which memory is never out. */

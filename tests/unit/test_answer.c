@@ -26,6 +26,12 @@ static const struct row {
      {.status = 405, .fields = "Allow: GET\r\nA: b\r\n", .keep_alive = true},
      "HTTP/1.1 405 Method Not Allowed\r\n" TEXT "Content-Length: 0" REST
      "Allow: GET\r\nA: b\r\n\r\n"},
+    {"answer_204_has_no_body_and_no_length",
+     {.status = 204, .body = LITERAL("ok\n"), .keep_alive = true},
+     "HTTP/1.1 204 No Content\r\n" TEXT "X-Content-Type-Options: nosniff\r\n\r\n"},
+    {"answer_205_has_an_empty_body",
+     {.status = 205, .body = LITERAL("ok\n"), .keep_alive = true},
+     "HTTP/1.1 205 \r\n" TEXT "Content-Length: 0" REST "\r\n"},
 };
 
 static void reads_as_wanted(void **state)
@@ -73,10 +79,14 @@ static void answer_error_cuts_a_long_reason(void **state)
 static void answer_does_not_cut_fields_that_are_too_long(void **state)
 {
     (void)state;
-    char fields[2000];
+    static char fields[2 * ANSWER_FIELDS_MAX];
     memset(fields, 'x', sizeof fields - 1);
     fields[sizeof fields - 1] = 0;
     assert_null(answer_new(&(struct answer){.status = 200, .fields = fields}));
+    fields[ANSWER_FIELDS_MAX] = 0;
+    struct frame *f = answer_new(&(struct answer){.status = 200, .fields = fields});
+    assert_non_null(f);
+    frame_unref(f);
 }
 
 static void answer_is_null_without_memory(void **state)

@@ -56,6 +56,8 @@ static const struct value {
     {"max-message", "2m", {"1g", "1mm", "1 m", "m"}},
     {"max-fragments", "100", {"1k"}},
     {"max-head", "8k", {"8kb"}},
+    {"max-body", "128k", {"0"}},
+    {"answer-time", "30", {"0"}},
     {"max-fields", "50", {"1k"}},
     {"max-queue", "64k", {"64K"}},
     {"slow", "drop", {"", "Drop", "d", "closed"}},

@@ -338,6 +338,39 @@ static void http_head_of_line_ends_only_is_found(void **state)
     assert_int_equal(http_head_end(guarded(BYTES("GET /\nHost: h\n\n")), 0), 6);
 }
 
+/* RFC 6750 2.1, RFC 9110 11.1. */
+static void http_bearer_is_just_the_secret(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *fields, *secret;
+        bool wanted;
+    } cases[] = {
+        {"Authorization: Bearer s3cret\r\n", "s3cret", true},
+        {"authorization: bEARER   s3cret\r\n", "s3cret", true},
+        {"Authorization: Bearer s3cres\r\n", "s3cret", false},
+        {"Authorization: Bearer s3cre\r\n", "s3cret", false},
+        {"Authorization: Bearer s3crets\r\n", "s3cret", false},
+        {"Authorization: Bearer S3CRET\r\n", "s3cret", false},
+        {"Authorization: Basic s3cret\r\n", "s3cret", false},
+        {"Authorization: s3cret\r\n", "s3cret", false},
+        {"Authorization: Bearers3cret\r\n", "s3cret", false},
+        {"Authorization: Bearer\r\n", "", false},
+        {"Authorization: Bearer \r\n", "", false},
+        {"Authorization: Bearer s3cret\r\n", "", false},
+        {"", "s3cret", false},
+        {"", "", false},
+        {"Authorization: Bearer s3cret\r\nAuthorization: Bearer x\r\n", "s3cret", false},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char head[200];
+        snprintf(head, sizeof head, "%s%s%s%s", GET, HOST, cases[i].fields, END);
+        assert_parsed(head);
+        assert_int_equal(http_has_bearer(&parsed, bytes_of(cases[i].secret)),
+                         cases[i].wanted);
+    }
+}
+
 static void http_has_a_reason_for_every_status_it_sends(void **state)
 {
     (void)state;
@@ -366,6 +399,7 @@ int main(void)
         cmocka_unit_test(http_rejects_too_many_fields_as_431),
         cmocka_unit_test(http_head_ends_at_the_first_blank_line),
         cmocka_unit_test(http_head_of_line_ends_only_is_found),
+        cmocka_unit_test(http_bearer_is_just_the_secret),
         cmocka_unit_test(http_has_a_reason_for_every_status_it_sends),
     };
     struct CMUnitTest table[COUNT(rows)];
