@@ -164,7 +164,11 @@ $(UNITHELP): | have-cmocka
 
 $(BUILD)/unit/%: tests/unit/%.c $(UNITHELP) $(BARE)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -Itests/unit -o $@ $< $(filter %.o,$^) -lcmocka -lcrypto -lz -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
+	$(CC) $(CPPFLAGS) $(CFLAGS) -Itests/unit -o $@ $< $(filter %.o,$^) -lcmocka -lcrypto -lz $(UNITLIBS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
+
+# The one that compares with Lua's own matcher, and what it needs.
+$(BUILD)/unit/test_pattern: $(patsubst %,$(BUILD)/core/script/%.o,vm sandbox guard pattern)
+$(BUILD)/unit/test_pattern: UNITLIBS := $(shell pkg-config --libs lua5.4 2>/dev/null) -lm
 
 e2e: $(BUILD)/charlua examples | have-modules ## run the end-to-end tests
 	CHARLUA_BUILD=$(abspath $(BUILD)) $(STILL) node --test tests/e2e/*.test.mjs

@@ -2,6 +2,7 @@
 #include "script/inside.h"
 
 #include "script/app.h"
+#include "script/hint.h"
 #include "script/json.h"
 
 #include <lauxlib.h>
@@ -310,4 +311,5 @@ void chat_push(lua_State *L)
     crypto_add(L);
     env_add(L);
     http_add(L);
+    hint_guard(L, "chat");
 }
