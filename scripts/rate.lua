@@ -82,7 +82,7 @@ rate.on["*"] = function(client, msg)
   local seconds = wait(client, mine)
   if seconds <= 0 then return end
   mine.refusals = mine.refusals + 1
-  client:send(chat.object("type", "error", "error", "slow_down", "retry_after", math.ceil(seconds)))
+  client:send(chat.object("type", "error", "error", "slow_down", "retry_after", math.ceil(seconds - INSTANT)))
   if mine.refusals >= options.refusals then
     chat.log("info", ("closed for flooding client=%d address=%s"):format(client.id, client.ip))
     client:close(1008, "slow down")
