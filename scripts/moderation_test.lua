@@ -137,16 +137,17 @@ t.case("a kick is told to the room, and its client is closed", function(s)
     true), line)
 end)
 
-t.case("a moderator may be elsewhere, and a target nowhere", function(s)
-  local mod, ana = enter(s, "Mod", "blue"), enter(s, "Ana")
-  local silent = s:client {}
-  promote(mod)
-  for _, c in ipairs { ana, silent } do
-    mod:send { type = "kick", uid = c.id, reason = "spam" }
-    c:expect { type = "kick", uid = c.id }
-    c:expect_closed(1008)
-    mod:expect { type = "kick", uid = c.id }
-    mod:expect_nothing()
+t.case("a moderator may be elsewhere or nowhere, and so may a target", function(s)
+  for _, mod in ipairs { enter(s, "Mod", "blue"), s:client {} } do
+    local ana, silent = enter(s, "Ana"), s:client {}
+    promote(mod)
+    for _, c in ipairs { ana, silent } do
+      mod:send { type = "kick", uid = c.id, reason = "spam" }
+      c:expect { type = "kick", uid = c.id }
+      c:expect_closed(1008)
+      mod:expect { type = "kick", uid = c.id }
+      mod:expect_nothing()
+    end
   end
 end)
 
@@ -300,6 +301,8 @@ t.case("a ban closes no moderator", function(s)
   mod:send { type = "ban", address = "192.0.2.1", seconds = 60, reason = "spam" }
   mod:send { type = "ban", name = "Mod", seconds = 60, reason = "spam" }
   mod:skip()
+  mod:send { type = "login", name = "Mod" }
+  mod:expect { type = "login" }
   say(mod)
   mod:expect { type = "say" }
 end)
