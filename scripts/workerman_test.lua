@@ -251,19 +251,23 @@ t.case("silence is counted from what was heard last, over a reload", function(s)
   ana:expect { type = "say" }
 end)
 
-t.case("who came under other rules is given a minute", { rules = "return { api = 1 }" }, function(s)
-  local old = s:client {}
-  s:reload 'return require "workerman"'
-  s:advance(60)
-  old:send { type = "pong" }
-  old:skip()
-  s:advance(60)
-  old:skip()
-  old:expect_closed(1008)
-end)
+t.case("who came under other rules is given a minute from the first ping on", { rules = "return { api = 1 }" },
+  function(s)
+    local old, silent = s:client {}, s:client {}
+    s:reload 'return require "workerman"'
+    s:advance(69)
+    for _, c in ipairs { old, silent } do t.equal(#c:skip(), 6) end
+    old:send { type = "pong" }
+    s:advance(1)
+    old:expect { type = "ping" }
+    silent:skip()
+    silent:expect_closed(1008)
+    say(old, "hi")
+    old:expect_error "not_logged_in"
+  end)
 
 t.case("among thousands everybody is pinged", function(s)
-  for _ = 1, 20000 do s:client {} end
+  for _ = 1, 60000 do s:client {} end
   local ana = enter(s, "Ana")
   s:advance(10)
   ana:expect { type = "ping" }
