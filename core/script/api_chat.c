@@ -307,6 +307,8 @@ void chat_push(lua_State *L)
     luaL_newlib(L, functions);
     lua_pushstring(L, host_of(L)->setup.version);
     lua_setfield(L, -2, "version");
+    host_push(L, KEY_STATE);
+    lua_setfield(L, -2, "state");
     add_setup(L, &host_of(L)->setup);
     crypto_add(L);
     env_add(L);

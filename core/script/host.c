@@ -515,6 +515,7 @@ static int set_up(lua_State *L)
     new_table(L, KEY_ANCHORS, NULL);
     new_table(L, KEY_TIMERS, NULL);
     new_table(L, KEY_TASKS, NULL);
+    new_table(L, KEY_STATE, NULL);
     if (host_of(L)->setup.seed)
         sandbox_seed(L, (lua_Integer)host_of(L)->setup.seed);
     reload_push_json(L);
