@@ -1,5 +1,6 @@
 /* fetch: libcurl's multi interface, which also keeps the queue of those beyond
- * FETCH_AT_ONCE. HTTP/1.1 only: then a connection is one request. */
+ * FETCH_AT_ONCE. HTTP/1.1 only: then a connection is one request. A little longer than
+ * other files: libcurl is told all that it may not do by itself. */
 #include "net/fetch.h"
 
 #include "base/map.h"
