@@ -1,6 +1,6 @@
 --- alerts.lua: an alert room that other programs post to: by HTTP, with the token of --set token=...
 -- POST /hooks/alert takes {"severity":"info"|"warning"|"critical","text":...}. Everyone connected gets
--- {"type":"alert","severity":...,"text":...,"time":...} (in UTC), and a newcomer the last 20 of them. An alert that comes
+-- {"type":"alert","severity":...,"text":...,"time":...} (UTC), and a newcomer the last 20 of them. An alert that comes
 -- again within 5 minutes is counted, not shown again.
 local chat = require "charlua"
 
