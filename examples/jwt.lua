@@ -1,7 +1,7 @@
 --- jwt.lua: lets in who brings a token (RFC 7519) that our website has signed, for as long as it is valid.
 -- {"type":"login","token":...} is answered to all members with {"type":"login","name":...}, or to the sender with
--- {"type":"error","error":"bad_token","reason":...}; members say {"type":"say","content":...}. A login with a newer token
--- prolongs the stay. The website's public key, which is no secret, comes as --set key="$(cat public.pem)".
+-- {"type":"error","error":"bad_token","reason":...}; members say {"type":"say","content":...}. A login with a newer
+-- token prolongs the stay. The website's public key, which is no secret, comes as --set key="$(cat public.pem)".
 local chat = require "charlua"
 
 local app = { api = 1, on = {}, timers = {} }
