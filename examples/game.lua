@@ -1,7 +1,7 @@
 --- game.lua: guess the number, in turns: who hits it has a point, who dawdles loses the turn.
--- Whoever connects sits at the table. {"type":"turn","player":...,"seconds":15} tells all whose turn it is. That one says
--- {"type":"guess","number":...}, 1 to 100, and all hear {"type":"guess","player":...,"number":...,"answer":...,"score":...}
--- with the answer "higher", "lower" or "hit". What counts is in states and in a timer with a name: reloads do no harm.
+-- Who connects sits at the table. {"type":"turn","player":...,"seconds":15} tells all whose turn it is, that one says
+-- {"type":"guess","number":...}, and all hear {"type":"guess","player":...,"number":...,"answer":...,"score":...}; the
+-- answer is "higher", "lower" or "hit". What counts is in states and a timer with a name, which survive a reload.
 local chat = require "charlua"
 
 local app = { api = 1, on = {}, timers = {} }

@@ -78,8 +78,8 @@ function app.on.say(client, msg)
 end
 
 function app.on.close(client)
-  if not client.state.desk then return refuse(client, "no_talk") end
-  close(client.state.desk)
+  local desk = client.state.desk
+  if desk then close(desk) else refuse(client, "no_talk") end
 end
 
 function app.on_close(client)
