@@ -27,9 +27,7 @@ local function say(uid, content)
     "time", timestamp()))
 end
 
--- The robot ----------------------------------------------------------------
-
-local commands = {} -- by name: a function of the rest of the line, which returns the answer
+local commands = {} -- the robot's, by name: a function of the rest of the line, which returns the answer
 
 function commands.help() return "I know !time, !dice SIDES and !help." end
 
@@ -50,16 +48,15 @@ local robot = {
   end, 10),
 }
 
--- The chat -----------------------------------------------------------------
-
 local app = { api = 1, on = {}, use = { robot } }
 
 function app.on.login(client, msg)
   local name = clean(msg.name, NAME_MAX, "%c")
   if not name then return refuse(client, "bad_name") end
   if not client:join("lobby") then return refuse(client, "bad_room") end
+  local known = client.state.name ~= nil
   client.state.name = name
-  app.on.user_list(client)
+  if not known then app.on.user_list(client) end
   chat.room("lobby"):send(chat.object("type", "login", "uid", client.id, "name", name, "time", timestamp()))
 end
 

@@ -79,6 +79,11 @@ t.case("names and texts come HTML-escaped, and who leaves is told", function(s)
   end
   beto:send { type = "login", name = "<b>" }
   ana:expect { type = "login", name = "&lt;b&gt;" }
+  beto:send { type = "login", name = "Berta" }
+  beto:expect { type = "user_list" }
+  beto:expect { type = "login", name = "&lt;b&gt;" }
+  beto:expect { type = "login", name = "Berta", uid = beto.id } -- a new name, and no list again
+  ana:expect { type = "login", name = "Berta" }
   beto:send { type = "say", to_uid = "all", content = "a<b" }
   ana:expect { type = "say", content = "a&lt;b" }
   beto:close()
