@@ -2,6 +2,7 @@
 #include "script/inside.h"
 
 #include "script/app.h"
+#include "script/hint.h"
 #include "script/json.h"
 
 #include <lauxlib.h>
@@ -216,6 +217,16 @@ static int hook(lua_State *L)
     return 1;
 }
 
+/* chat.handler(type) -> the function of the rules in force for messages of this type |
+ * nil
+ */
+static int handler(lua_State *L)
+{
+    const char *type = luaL_checkstring(L, 1);
+    app_push(L, "on", type);
+    return 1;
+}
+
 /* The bytes before the first & < > " or '. */
 static size_t plain_length(const char *text, size_t len)
 {
@@ -283,18 +294,24 @@ static void add_setup(lua_State *L, const struct host_setup *setup)
 void chat_push(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"room", room},       {"rooms", rooms},   {"client", client},
-        {"clients", clients}, {"send", send},     {"now", now},
-        {"after", after},     {"every", every},   {"cancel", cancel},
-        {"sleep", sleep},     {"spawn", spawn},   {"hook", hook},
-        {"log", write_log},   {"object", object}, {"escape_html", escape_html},
+        {"room", room},       {"rooms", rooms},
+        {"client", client},   {"clients", clients},
+        {"send", send},       {"now", now},
+        {"after", after},     {"every", every},
+        {"cancel", cancel},   {"sleep", sleep},
+        {"spawn", spawn},     {"hook", hook},
+        {"handler", handler}, {"log", write_log},
+        {"object", object},   {"escape_html", escape_html},
         {NULL, NULL},
     };
     luaL_newlib(L, functions);
     lua_pushstring(L, host_of(L)->setup.version);
     lua_setfield(L, -2, "version");
+    host_push(L, KEY_STATE);
+    lua_setfield(L, -2, "state");
     add_setup(L, &host_of(L)->setup);
     crypto_add(L);
     env_add(L);
     http_add(L);
+    hint_guard(L, "chat");
 }

@@ -1,6 +1,7 @@
 /* api_client: the type `client`: an id, and a table of state once it was touched. */
 #include "script/inside.h"
 
+#include "script/hint.h"
 #include "wire/close.h"
 #include "wire/utf8.h"
 
@@ -16,6 +17,7 @@ static lua_Integer index_of(lua_State *L, const struct client *c)
 
 void client_push(lua_State *L, struct client *c)
 {
+    vm_work(vm_of(L), L, 60); /* there are arrays of all of them */
     host_push(L, KEY_CLIENTS);
     if (lua_rawgeti(L, -1, index_of(L, c)) == LUA_TNIL) {
         lua_pop(L, 1);
@@ -179,6 +181,7 @@ static int push_ip(lua_State *L, const struct client *c)
 /* client.id, .ip, .protocol, .secure, .state and the methods */
 static int client_index(lua_State *L)
 {
+    static const char *const fields[] = {"id", "ip", "protocol", "secure", "state", NULL};
     uint64_t id;
     struct client *c = client_check(L, 1, &id);
     const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
@@ -200,7 +203,8 @@ static int client_index(lua_State *L)
         return 1;
     }
     lua_pushvalue(L, 2);
-    lua_rawget(L, lua_upvalueindex(1));
+    if (lua_rawget(L, lua_upvalueindex(1)) == LUA_TNIL)
+        return hint_raise(L, "a client", 2, lua_upvalueindex(1), fields);
     return 1;
 }
 

@@ -2,6 +2,7 @@
  * is taken apart as fields are asked for. */
 #include "script/inside.h"
 
+#include "script/hint.h"
 #include "wire/http.h"
 
 #include <ctype.h>
@@ -182,6 +183,9 @@ static int has_bearer(lua_State *L)
  * .ip, .secure, .tls (the subject of the client's certificate), and the method */
 static int request_index(lua_State *L)
 {
+    static const char *const fields[] = {
+        "method", "path", "query", "headers", "cookies", "origin", "protocols",
+        "body",   "json", "ip",    "secure",  "tls",     NULL};
     struct http_head head;
     const struct request_object *r = check(L, &head);
     const char *key = luaL_checkstring(L, 2);
@@ -208,11 +212,14 @@ static int request_index(lua_State *L)
         push_cookies(L, &head);
     } else if (strcmp(key, "protocols") == 0) {
         push_protocols(L, &head);
-    } else if (strcmp(key, "origin") == 0 && http_find(&head, "Origin")) {
+    } else if (strcmp(key, "origin") == 0) {
+        if (!http_find(&head, "Origin"))
+            return 0;
         push_bytes(L, http_find(&head, "Origin")->value);
     } else {
         lua_pushvalue(L, 2);
-        lua_rawget(L, lua_upvalueindex(1));
+        if (lua_rawget(L, lua_upvalueindex(1)) == LUA_TNIL)
+            return hint_raise(L, "a request", 2, lua_upvalueindex(1), fields);
     }
     return 1;
 }

@@ -2,6 +2,7 @@
  * once it was touched. */
 #include "script/inside.h"
 
+#include "script/hint.h"
 #include "wire/utf8.h"
 
 #include <lauxlib.h>
@@ -24,6 +25,7 @@ void room_push(lua_State *L, int index)
 {
     index = lua_absindex(L, index);
     check_name(L, index);
+    vm_work(vm_of(L), L, 100); /* there are arrays of all of them */
     host_push(L, KEY_ROOMS);
     lua_pushvalue(L, index);
     if (lua_rawget(L, -2) == LUA_TNIL) {
@@ -138,6 +140,7 @@ static int push_state(lua_State *L)
 /* room.name, .size, .state and the methods */
 static int room_index(lua_State *L)
 {
+    static const char *const fields[] = {"name", "size", "state", NULL};
     struct bytes name;
     struct room *r = room_check(L, 1, &name);
     const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
@@ -152,7 +155,8 @@ static int room_index(lua_State *L)
         return 1;
     }
     lua_pushvalue(L, 2);
-    lua_rawget(L, lua_upvalueindex(1));
+    if (lua_rawget(L, lua_upvalueindex(1)) == LUA_TNIL)
+        return hint_raise(L, "a room", 2, lua_upvalueindex(1), fields);
     return 1;
 }
 

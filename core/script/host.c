@@ -76,7 +76,7 @@ int host_push_result(lua_State *L, enum world_result result, const char *full)
 struct frame *host_frame_new(lua_State *L, enum ws_opcode op, struct bytes payload)
 {
     struct host *h = host_of(L);
-    vm_check(&h->vm, L);
+    vm_work(&h->vm, L, 100 + payload.len / 4);
     if (payload.len > h->setup.frame_max)
         luaL_error(
             L, "%I bytes are too large to send: a client's queue holds %I (--max-queue)",
@@ -515,6 +515,7 @@ static int set_up(lua_State *L)
     new_table(L, KEY_ANCHORS, NULL);
     new_table(L, KEY_TIMERS, NULL);
     new_table(L, KEY_TASKS, NULL);
+    new_table(L, KEY_STATE, NULL);
     if (host_of(L)->setup.seed)
         sandbox_seed(L, (lua_Integer)host_of(L)->setup.seed);
     reload_push_json(L);

@@ -79,6 +79,7 @@ enum host_key_name {
     KEY_ANCHORS, /* light userdata of struct room to room object: keeps its state alive */
     KEY_TIMERS,  /* id to {function or name, arguments...} */
     KEY_TASKS,   /* light userdata of struct task to task object */
+    KEY_STATE,   /* chat.state */
     KEY_COUNT
 };
 

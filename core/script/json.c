@@ -12,6 +12,7 @@
 
 enum {
     DEPTH_MAX = 32,
+    VALUE_NS = 50,
     PART_BYTES = 256,                 /* of a string, escaped at a time */
     PART_ROOM = (PART_BYTES + 3) * 6, /* each may become \uXXXX; a character is whole */
 };
@@ -20,6 +21,7 @@ enum {
 struct out {
     struct buf *buf;
     size_t max;
+    struct vm *vm; /* whose budget it costs */
 };
 
 static void too_large(lua_State *L, const struct out *to)
@@ -252,7 +254,6 @@ static void encode_table(lua_State *L, int index, struct out *out, int depth)
         luaL_error(L, "tables are nested more than %d deep, or within themselves",
                    DEPTH_MAX);
     luaL_checkstack(L, 6, "JSON");
-    vm_check(vm_of(L), L); /* tables that share parts can be vast */
     bool array = lua_rawgeti(L, index, 1) != LUA_TNIL;
     lua_pop(L, 1);
     if (array)
@@ -265,6 +266,7 @@ static void encode(lua_State *L, int index, struct out *out, int depth)
 {
     size_t len;
     const char *text;
+    vm_work(out->vm, L, VALUE_NS); /* tables that share parts can be vast */
     switch (lua_type(L, index)) {
     case LUA_TNIL:
         append_text(L, out, "null");
@@ -277,6 +279,7 @@ static void encode(lua_State *L, int index, struct out *out, int depth)
         return;
     case LUA_TSTRING:
         text = lua_tolstring(L, index, &len);
+        vm_work(out->vm, L, len);
         encode_string(L, (struct bytes){(const uint8_t *)text, len}, out);
         return;
     case LUA_TTABLE:
@@ -300,12 +303,12 @@ static void encode(lua_State *L, int index, struct out *out, int depth)
 
 void json_encode(lua_State *L, int index, struct buf *out, size_t max)
 {
-    encode(L, lua_absindex(L, index), &(struct out){out, max}, 0);
+    encode(L, lua_absindex(L, index), &(struct out){out, max, vm_of(L)}, 0);
 }
 
 void json_encode_pairs(lua_State *L, int first, int last, struct buf *buf, size_t max)
 {
-    struct out out = {buf, max};
+    struct out out = {buf, max, vm_of(L)};
     char before = '{';
     for (int i = first; i < last; i += 2) {
         if (lua_isnil(L, i + 1))

@@ -3,6 +3,7 @@
 #include "script/reload.h"
 
 #include "script/app.h"
+#include "script/guard.h"
 #include "script/route.h"
 
 #include <lauxlib.h>
@@ -43,6 +44,7 @@ void reload_push_json(lua_State *L)
     lua_getfield(L, -1, "encode_number_precision");
     lua_pushinteger(L, 14);
     lua_call(L, 1, 0);
+    guard_json(L);
 }
 
 /* Pushes what `require` finds beside files: made anew for each load, so that nothing a

@@ -105,7 +105,7 @@ static void push_timer(lua_State *L, const struct run *r)
 }
 
 /* Pushes the handler and its arguments. Returns their number with the handler, or 0:
- * nothing to do. */
+ * nothing to do. Longer than others: a case for each kind of handler. */
 static int push_call(lua_State *L, struct run *r)
 {
     int base = lua_gettop(L);
@@ -210,9 +210,12 @@ static void resume(lua_State *L, struct run *r, int n)
     lua_xmove(L, co, n);
     h->current = r->task;
     vm_budget_begin(&h->vm, h->setup.handler_time);
+    lua_State *before = vm_run(&h->vm, co);
     int status = lua_resume(co, L, r->kind == RUN_RESUME ? n : n - 1, &results);
+    vm_run(&h->vm, before);
     if (h->vm.expired && (status == LUA_OK || status == LUA_YIELD)) {
-        lua_pushliteral(co, "out of time; what caught the error can't undo that");
+        lua_pushfstring(co, "out of %s; what caught the error can't undo that",
+                        h->vm.overgrown ? "memory" : "time");
         status = LUA_ERRRUN;
     }
     if (status == LUA_YIELD && !r->task->wait) {
@@ -230,11 +233,11 @@ static void resume(lua_State *L, struct run *r, int n)
         lua_settop(co, 0);
     } else {
         r->failed = true;
-        r->no_memory = status == LUA_ERRMEM;
-        r->expired = h->vm.expired;
+        r->expired = h->vm.expired && !h->vm.overgrown;
+        r->no_memory =
+            !r->expired && (h->vm.overgrown || h->vm.refused || status == LUA_ERRMEM);
         vm_describe(L, co, r->error);
-        if (!h->vm.expired) /* __close handlers would run without the hook */
-            lua_resetthread(co);
+        vm_reset(&h->vm, co);
     }
 }
 

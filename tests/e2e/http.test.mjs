@@ -333,12 +333,10 @@ ask("http_holds_up_nobody_but_its_client", silence, async (stage, service) => {
   assert.deepEqual(await ana.results(), [2]);
 });
 
-ask("http_that_is_asked_by_a_handler_which_fails_at_once_is_never_sent", json({}), async (stage, service) => {
+ask("http_in_a_handler_that_fails_later_was_asked_all_the_same", json({}), async (stage, service) => {
   const ana = await stage.actor();
-  await ana.fails(`pcall(coroutine.wrap(function() return ${at(service, "/wrong")} end)); error("x")`);
-  assert.equal(await ana.value(`return ${at(service, "/right")}.status`), 200);
   await ana.fails(`local r = ${at(service, "/late")}; client:send('1'); error("late")`);
-  assert.deepEqual(service.asked.map(({ url }) => url), ["/right", "/late"]);
+  assert.equal(service.asked.length, 1);
   await ana.hearsNothing();
 });
 
@@ -446,10 +444,15 @@ ask("http_asks_at_most_100_at_once_and_lets_1000_wait", (request, response) => {
   assert.equal(await ana.value(`return ${at(service, "/now")}.status`), 200, "and then there is room again");
 });
 
-ask("http_answers_that_are_large_wait_for_the_host", (request, response) => response.end("x".repeat(1_000_000)), async (stage, service) => {
+/* The host is busy while 20 MB come: its inbox is full at 4 MiB, and the rest has to wait in the sockets. */
+ask("http_answers_that_are_large_wait_for_a_busy_host", silence, async (stage, service) => {
   const ana = await stage.actor();
-  await ana.run(MANY(service, "/", 60));
-  assert.deepEqual(await ana.next(), { 200: 60 });
+  await ana.run(MANY(service, "/", 20, 4.5)); /* less than libcurl takes to look again by itself */
+  await service.heard(20);
+  ana.say("local from = os.clock(); while os.clock() - from < 0.5 do end");
+  for (const { response } of service.asked) response.end("x".repeat(1_000_000));
+  await ana.results();
+  assert.deepEqual(await ana.next(), { 200: 20 });
 });
 
 ask("http_that_waits_does_not_hold_up_the_end", silence, async (stage, service) => {

@@ -20,9 +20,21 @@ const WORLD = `
 
 /* --- all or nothing ------------------------------------------------------ */
 
-/* Ana and Beto are in the patio (Beto came first), Ana in the kitchen too; Caro watches from nowhere. */
-for (const [name, effect] of [
-  ["send", "client:send('1'); kept.beto:send('2'); kept.beto:send_binary('3')"],
+/* How a handler that has had effects fails. */
+const ENDS = [
+  ["raises", (effect) => `${effect}; error("too late")`, [], /handler=message client=\d+: run:1: too late\n\tstack traceback:\n\t/],
+  ["is_out_of_time", (effect) => `${effect}; while true do end`, [], /handler=message client=\d+: run:1: out of time/],
+  ["is_out_of_memory", (effect) => `${effect}; local t = {}; for i = 1, math.huge do t[i] = { i } end`,
+    ["--script-memory", "8m", "--handler-time", "5000"], /handler=message client=\d+: .*not enough memory/],
+  ["raises_after_it_waited", (effect) => `chat.sleep(0); ${effect}; error("too late")`, [], /handler=resumed client=\d+: run:1: too late/],
+  ["is_out_of_time_after_it_waited", (effect) => `chat.sleep(0); ${effect}; while true do end`, [], /handler=resumed client=\d+: run:1: out of time/],
+];
+
+/* Ana and Beto are in the patio (Beto came first), Ana in the kitchen too; Caro watches from nowhere, and a timer of
+ * hers is due in an hour. */
+const EFFECTS = [
+  ["send", "client:send('1'); kept.beto:send('2')"],
+  ["send_binary", "client:send_binary('1'); kept.beto:send_binary('2')"],
   ["room_send", "chat.room('patio'):send('1'); chat.room('patio'):send('2', { except = client })"],
   ["chat_send", "chat.send('1')"],
   ["join", "client:join('new'); client:join('other'); kept.caro:join('patio'); chat.room('new'):send('1')"],
@@ -32,27 +44,33 @@ for (const [name, effect] of [
   ["after", "chat.after(0, 'tell', client.id, 'no'); chat.after(0, function() kept.caro:send('1') end)"],
   ["every", "chat.every(0.01, 'tell', kept.caro.id, 'no')"],
   ["spawn", "chat.spawn(function() kept.caro:send('1') end)"],
-]) {
-  scenario(`a_failed_handler_undoes_its_${name}`, RUN, async (stage) => {
-    const [ana, beto, caro] = await stage.actors(3);
-    await beto.run("kept.beto = client; client:join('patio')");
-    await caro.run("kept.caro = client");
-    await ana.run("kept.ana = client; client:join('patio'); client:join('kitchen')");
-    const before = await caro.value(WORLD);
+  ["cancel", "assert(chat.cancel(kept.timer)); assert(not chat.cancel(kept.timer))"],
+];
 
-    await ana.fails(`${effect}; error("too late")`);
-    await stage.server.waitLog(/handler failed handler=message client=\d+: .*too late\n\tstack traceback:\n\t/);
-    assert.equal(await caro.value(WORLD), before);
-    await caro.run("chat.after(0.03, 'tell', client.id, 'end')"); /* later than what the failed one had set */
-    assert.deepEqual((await caro.next()).values, ["end"]);
-    await caro.run("chat.room('patio'):send('\"patio\"')");
-    assert.equal(await beto.next(), "patio");
-    assert.equal(await ana.next(), "patio");
-    for (const actor of [ana, beto, caro]) await actor.hearsNothing();
-  });
+for (const [end, code, args, log] of ENDS) {
+  for (const [name, effect] of EFFECTS) {
+    scenario(`a_handler_that_${end}_undoes_its_${name}`, { ...RUN, args, threads: [0, 3] }, async (stage) => {
+      const [ana, beto, caro] = await stage.actors(3);
+      await beto.run("kept.beto = client; client:join('patio')");
+      await caro.run("kept.caro = client; kept.timer = chat.after(3600, 'tell', client.id)");
+      await ana.run("kept.ana = client; client:join('patio'); client:join('kitchen')");
+      const before = await caro.value(WORLD);
+
+      await ana.fails(code(effect));
+      await stage.server.waitLog(log);
+      assert.equal(await caro.value(WORLD), before);
+      await caro.run("chat.after(0.03, 'tell', client.id, 'end')"); /* later than what the failed one had set */
+      assert.deepEqual((await caro.next()).values, ["end"]);
+      await caro.run("chat.room('patio'):send('\"patio\"')");
+      assert.equal(await beto.next(), "patio");
+      assert.equal(await ana.next(), "patio");
+      for (const actor of [ana, beto, caro]) await actor.hearsNothing();
+      assert.equal(await caro.value("return chat.cancel(kept.timer)"), true);
+    });
+  }
 }
 
-scenario("a_failed_handler_undoes_its_cancel", RUN, async (stage) => {
+scenario("a_timer_whose_cancel_was_undone_goes_on", RUN, async (stage) => {
   const [ana] = await stage.actors(1);
   await ana.run("kept.id = chat.every(0.01, 'tell', client.id)");
   ana.say("assert(chat.cancel(kept.id)); assert(not chat.cancel(kept.id)); error('too late')");
@@ -241,13 +259,16 @@ const run = await readFile(`${ROOT}${FIXTURES}/run.lua`, "utf8");
 
 scenario("state_survives_a_reload_and_locals_do_not", { rules: run }, async (stage) => {
   const [ana, beto] = await stage.actors(2);
-  await ana.run("kept.local_ = 1; client.state.name = 'Ana'; client:join('patio'); chat.room('patio').state.topic = 'asado'");
+  await ana.run(`
+    kept.local_ = 1; client.state.name = 'Ana'; chat.state.day = 'Sunday'
+    client:join('patio'); chat.room('patio').state.topic = 'asado'`);
   await beto.run("client:join('patio')");
   await stage.reload();
   assert.deepEqual(await ana.run(`
     local room = chat.room('patio')
-    return kept.local_, client.state.name, room.state.topic, room.size, room:members()[1] == client, client:rooms()[1] == room`),
-  [null, "Ana", "asado", 2, true, true]);
+    return kept.local_, client.state.name, chat.state.day, room.state.topic, room.size, room:members()[1] == client,
+      client:rooms()[1] == room`),
+  [null, "Ana", "Sunday", "asado", 2, true, true]);
   beto.say("chat.room('patio'):send('1', { except = client })");
   assert.equal(await ana.next(), 1);
 });
