@@ -45,7 +45,9 @@ async function readClasses() {
         const [, name, , parent] = /^([\w.]+)(: ([\w.]+))?$/.exec(rest) ?? assert.fail(`${place}: no class: ${rest}`);
         classes[name] = members = { ...classes[parent] };
         Object.defineProperty(members, "place", { value: place });
-      } else if (tag === "field" && !rest.startsWith("[")) {
+      } else if (tag === "field" && rest.startsWith("[integer] ")) {
+        mentioned.push([place, typeOf(rest.slice("[integer] ".length))]);
+      } else if (tag === "field") {
         const [, name, optional, type] = /^(\w+)(\??) (.*)$/.exec(rest) ?? assert.fail(`${place}: no field: ${rest}`);
         members[name] = { place, type: typeOf(type), optional: optional === "?" };
         mentioned.push([place, typeOf(type)]);
@@ -203,7 +205,7 @@ function signature(call) {
 }
 
 /* "value, {except=client}" to ["value", ["except"]]. */
-const parameters = (text) => (text.match(/\{[^}]*(\{\}[^}]*)*\}|[^,\s]+/g) ?? []).map((it) =>
+const parameters = (text) => (text.match(/\{(?:[^{}]|\{\})*\}|[^,\s]+/g) ?? []).map((it) =>
   it.startsWith("{") ? [...it.matchAll(/(\w+)=/g)].map((m) => m[1]) : it);
 
 for (const [name, prefix] of [["charlua", "chat."], ["charlua.crypto", "chat.crypto."], ["charlua.json", "chat.json."],
@@ -213,7 +215,6 @@ for (const [name, prefix] of [["charlua", "chat."], ["charlua.crypto", "chat.cry
       if (!params) continue;
       const call = `${prefix}${member}`;
       const told = signature(call) ?? assert.fail(`scripts/README.md: ${call}(...) is missing, which ${place} has`);
-      /* chat.object's first pair stands in the reference for all of them. */
       const wanted = parameters(told);
       assert.equal(params.length, wanted.length, `${place}: ${call} has (${params}), scripts/README.md says (${told})`);
       for (const [i, want] of wanted.entries()) {
@@ -226,10 +227,11 @@ for (const [name, prefix] of [["charlua", "chat."], ["charlua.crypto", "chat.cry
 
 test("editors_know_the_parameters_of_the_apps_handlers", () => {
   for (const [member, { place, type }] of Object.entries(classes["charlua.app"])) {
-    const told = signature(member === "on" ? "app.on.TYPE" : `app.${member}`);
-    if (told === undefined || !type.includes("fun(")) continue;
+    if (!type.startsWith("fun(") && member !== "on") continue;
+    const call = member === "on" ? "app.on.TYPE" : `app.${member}`;
+    const told = signature(call) ?? assert.fail(`scripts/README.md: ${call}(...) is missing, which ${place} has`);
     const params = /fun\(([^)]*)\)/.exec(type)[1].split(", ").filter(Boolean).map((param) => param.split(":")[0]);
-    assert.deepEqual(params, parameters(told), `${place}: app.${member}(${told}) in scripts/README.md`);
+    assert.deepEqual(params, parameters(told), `${place}: ${call}(${told}) in scripts/README.md`);
   }
 });
 
