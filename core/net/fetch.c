@@ -1,5 +1,6 @@
 /* fetch: libcurl's multi interface, which also keeps the queue of those beyond
- * FETCH_AT_ONCE. HTTP/1.1 only: then a connection is one request. */
+ * FETCH_AT_ONCE. HTTP/1.1 only: then a connection is one request. A little longer than
+ * other files: libcurl is told all that it may not do by itself. */
 #include "net/fetch.h"
 
 #include "base/map.h"
@@ -14,7 +15,7 @@
 #define INBOX_BYTES (4UL * 1024 * 1024)
 
 enum {
-    CONNECT_MS = 5000,
+    CONNECT_MS = 5000,    /* at most, and at least before a lookup is given up */
     HEAD_MAX = 64 * 1024, /* bytes of an answer's fields */
 };
 
@@ -27,6 +28,8 @@ struct transfer {
     struct buf answer; /* fields, then body */
     size_t head_len;   /* of the answer */
     bool in_body, too_large, paused;
+    bool is_looking_up; /* has begun to resolve the host's name */
+    bool is_called_off; /* goes on without anyone waiting for it */
 };
 
 struct fetch {
@@ -133,6 +136,20 @@ static size_t on_body(char *at, size_t size, size_t n, void *ctx)
     return keep(t, at, size * n, t->head_len + t->fetch->setup.body_max);
 }
 
+static int on_lookup(void *state, void *reserved, void *ctx)
+{
+    (void)state, (void)reserved;
+    ((struct transfer *)ctx)->is_looking_up = true;
+    return 0;
+}
+
+static int on_connected(void *ctx, char *to, char *from, int to_port, int from_port)
+{
+    (void)to, (void)from, (void)to_port, (void)from_port;
+    const struct transfer *t = ctx;
+    return t->is_called_off ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
 static void transfer_free(struct transfer *t)
 {
     if (t->easy) {
@@ -198,9 +215,12 @@ static bool set_up(struct transfer *t, const struct mail *m)
     CURLcode bad = set_rules(t->fetch, easy);
     bad |= curl_easy_setopt(easy, CURLOPT_URL, url);
     bad |= curl_easy_setopt(easy, CURLOPT_USERAGENT, "charlua");
-    bad |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, ms);
-    bad |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                            ms < CONNECT_MS ? ms : CONNECT_MS);
+    bad |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, ms > CONNECT_MS ? ms : CONNECT_MS);
+    bad |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
+    bad |= curl_easy_setopt(easy, CURLOPT_RESOLVER_START_FUNCTION, on_lookup);
+    bad |= curl_easy_setopt(easy, CURLOPT_RESOLVER_START_DATA, t);
+    bad |= curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);
+    bad |= curl_easy_setopt(easy, CURLOPT_PREREQDATA, t);
     bad |= curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
     bad |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head);
     bad |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
@@ -251,18 +271,29 @@ static void start(struct fetch *f, const struct mail *m)
     }
 }
 
+/* A name that is being looked up has a thread of libcurl's, which nothing ends before its
+ * time: it keeps its place among those at once, so that there are not more and more. */
+static void call_off(struct fetch *f, uint64_t id)
+{
+    struct transfer *t = map_get(&f->transfers, id);
+    curl_off_t looked_up = 0; /* microseconds */
+    if (!t)
+        return;
+    curl_easy_getinfo(t->easy, CURLINFO_NAMELOOKUP_TIME_T, &looked_up);
+    t->is_called_off = t->is_looking_up && looked_up == 0;
+    if (!t->is_called_off)
+        transfer_free(map_take(&f->transfers, id));
+}
+
 static void take_mail(struct fetch *f)
 {
     size_t at = 0;
     mailbox_take(&f->inbox, &f->mail);
     for (struct mail *m; (m = batch_next(&f->mail, &at));) {
-        struct transfer *t = NULL;
         if (m->kind == MAIL_FETCH)
             start(f, m);
         else if (m->kind == MAIL_FETCH_CANCEL)
-            t = map_take(&f->transfers, m->id);
-        if (t)
-            transfer_free(t);
+            call_off(f, m->id);
     }
 }
 
@@ -289,7 +320,8 @@ static void finish(struct fetch *f)
         if (m->msg != CURLMSG_DONE ||
             curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &t) != CURLE_OK)
             continue;
-        answer(f, t, m->data.result);
+        if (!t->is_called_off)
+            answer(f, t, m->data.result);
         transfer_free(map_take(&f->transfers, t->id));
     }
     (void)mailbox_post(f->setup.host, &f->out); /* what it can't hold now, it can later */
