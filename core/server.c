@@ -9,6 +9,7 @@
 #include "net/page.h"
 #include "net/tls.h"
 #include "room/shard.h"
+#include "script/watchdog.h"
 
 #include <errno.h>
 #include <ev.h>
@@ -58,6 +59,7 @@ struct server {
     struct place *places; /* beside main: with threads, the host's and the shards' */
     size_t place_count;
     struct host *host;
+    struct watchdog *watchdog; /* over the host */
     struct shard **shards;
     struct mailbox host_inbox;
     struct mailbox *inboxes; /* by shard */
@@ -473,6 +475,7 @@ void server_host_setup(const struct server_setup *setup, struct host_setup *out)
     const struct config *c = setup->config;
     *out = (struct host_setup){
         .script = c->script,
+        .trusted = c->trusted_script,
         .options = (const struct host_option *)(const void *)c->set,
         .option_count = c->set_count,
         .natives = setup->natives,
@@ -493,6 +496,7 @@ static int build_host(struct server *s, const struct server_setup *setup)
 {
     struct host_setup host;
     server_host_setup(setup, &host);
+    host.watchdog = s->watchdog = watchdog_new(s->log); /* without one it serves, too */
     host.stats = &s->stats;
     host.inbox = &s->host_inbox;
     host.shards = s->inboxes;
@@ -582,6 +586,8 @@ static void tear_down(struct server *s)
         buf_deinit(&s->accepted[i].buf);
     }
     host_free(s->host);
+    watchdog_free(s->watchdog);
+    s->watchdog = NULL;
     for (uint32_t i = 0; s->has_inboxes && i < s->shard_count; i++)
         mailbox_deinit(&s->inboxes[i]);
     if (s->has_inboxes)

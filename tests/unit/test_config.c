@@ -51,6 +51,7 @@ static const struct value {
     {"script", "a.lua", {NULL}},
     {"page", "public", {NULL}},
     {"watch", NULL, {NULL}},
+    {"trusted", NULL, {NULL}},
     {"set", "key=value", {"", "key", "=value", "="}},
     {"log-level", "debug", {"", "Debug", "4", "warning", "error "}},
     {"max-message", "2m", {"1g", "1mm", "1 m", "m"}},
