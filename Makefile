@@ -5,7 +5,7 @@ BUILD  ?= build
 PREFIX ?= /usr/local
 CC     ?= cc
 
-LIB_PACKAGES  := gcc pkg-config liblua5.4-dev libev-dev libssl-dev lua-cjson-dev zlib1g-dev liburing-dev
+LIB_PACKAGES  := gcc pkg-config liblua5.4-dev libev-dev libssl-dev lua-cjson-dev zlib1g-dev liburing-dev libcurl4-openssl-dev
 TEST_PACKAGES := libcmocka-dev chromium lua-check clang clang-format curl openssl
 
 # Is there a node, and is it new enough?
@@ -15,7 +15,7 @@ BENCH_PACKAGES := nginx libnginx-mod-nchan valgrind
 
 # With liburing there, a turn's sends are one system call; without it each is one of its own.
 URING    := $(shell pkg-config --exists liburing 2>/dev/null && echo liburing)
-PKGS     := lua5.4 lua5.4-cjson libssl libcrypto zlib $(URING)
+PKGS     := lua5.4 lua5.4-cjson libssl libcrypto zlib libcurl $(URING)
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wswitch-enum -Wmissing-prototypes
 HARDEN   := -fstack-protector-strong -fPIE
 LINKHARD := -Wl,-z,relro,-z,now
@@ -152,7 +152,7 @@ valgrind: deps-lint ## the end-to-end tests of the protocol, of order and of rel
 	  node --test --test-concurrency=1 $(addprefix tests/e2e/,$(addsuffix .test.mjs,capture chat order reload))
 
 rules: $(BUILD)/charlua ## check and test the rules in scripts/ and examples/, as their authors would
-	@for r in $$(grep -l 'api = 1' scripts/*.lua examples/*.lua | grep -v examples/ops.lua); do \
+	@for r in $$(grep -l 'api = 1' scripts/*.lua examples/*.lua | grep -v -e _test.lua -e examples/ops.lua); do \
 	  out=$$($(BUILD)/charlua check $$r) && ! echo "$$out" | grep -q ': warning: ' || { echo "$$out"; exit 1; }; done
 	$(BUILD)/charlua test $(wildcard scripts/*_test.lua examples/*_test.lua)
 
@@ -272,12 +272,13 @@ $(BUILD)/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/libcharlua.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -Itests/fuzz -fsanitize=fuzzer -o $@ $< $(BUILD)/libcharlua.a $(LIBS)
 
-# Made each time: PREFIX may be another one now.
+# Made each time: PREFIX may be another one now. Without libcurl.pc, which asks for everything that a static libcurl
+# would need.
 $(BUILD)/charlua.pc: tools
 	@mkdir -p $(@D)
 	printf '%s\n' 'prefix=$(PREFIX)' 'Name: charlua' 'Description: WebSocket chat server with rules in Lua' \
-	  'Version: $(VERSION)' 'Requires.private: $(PKGS)' 'Libs: -L$${prefix}/lib -lcharlua' \
-	  'Libs.private: -lev -lm -pthread' 'Cflags: -I$${prefix}/include' >$@
+	  'Version: $(VERSION)' 'Requires.private: $(filter-out libcurl,$(PKGS))' 'Libs: -L$${prefix}/lib -lcharlua' \
+	  'Libs.private: -lcurl -lev -lm -pthread' 'Cflags: -I$${prefix}/include' >$@
 
 install: all $(BUILD)/charlua.pc ## install below PREFIX (default /usr/local), under DESTDIR
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib/pkgconfig include share/charlua/public)

@@ -1,10 +1,12 @@
-/* config: one table says what there is; the help, the parser and the tests read it. */
+/* config: one table says what there is; the help, the parser and the tests read it.
+ * Longer than other files by its tables. */
 #include "config.h"
 
 #include "charlua.h"
 #include "net/listen.h"
 #include "wire/http.h"
 #include "wire/origin.h"
+#include "wire/url.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -37,6 +39,14 @@ static const struct charlua_option options[] = {
     {"trusted", NULL, NULL,
      "scripts may use io, os, debug, C modules and bytecode: all that this user may"},
     {"set", "KEY=VALUE", NULL, "a value for the script, in chat.options; repeatable"},
+    {"env", "NAME", NULL,
+     "let the script read this environment variable, with chat.env; repeatable"},
+    {"http-allow", "ORIGIN", NULL,
+     "let the script ask this service, with chat.http: scheme://host[:port]; repeatable"},
+    {"http-ca", "FILE", NULL,
+     "trust certificates signed by these (PEM) too, when asking services"},
+    {"http-max", "BYTES", "1048576",
+     "largest body to or from a service; beyond it: nil, \"too large\""},
     {"log-level", "LEVEL", "info", "error, warn, info or debug"},
     {"max-message", "BYTES", "1048576",
      "largest message from a client; beyond it: close 1009"},
@@ -110,6 +120,7 @@ static const struct {
     {"handler-time", offsetof(struct config, handler_time), 50, 1, 60000},
     {"script-memory", offsetof(struct config, script_memory), 256 * MIB, 1 * MIB,
      65536 * MIB},
+    {"http-max", offsetof(struct config, http_max), 1 * MIB, 1 * KIB, 64 * MIB},
 };
 
 const struct charlua_option *config_options(size_t *count)
@@ -144,6 +155,11 @@ void config_deinit(struct config *c)
     }
     for (size_t i = 0; i < c->origin_count; i++)
         free(c->origin[i]);
+    for (size_t i = 0; i < c->env_count; i++)
+        free(c->env[i]);
+    for (size_t i = 0; i < c->http_allow_count; i++)
+        free(c->http_allow[i]);
+    free(c->http_ca);
     free(c->client_ca);
     free(c->script);
     free(c->page);
@@ -158,7 +174,7 @@ static int set_number(struct config *c, size_t i, const char *value, char *error
     long long n = strtoll(value, &end, 10);
     bool bytes =
         strstr("max-message max-head max-body max-queue max-queued max-byte-rate "
-               "deflate-min script-memory",
+               "deflate-min script-memory http-max",
                numbers[i].name) != NULL;
     if (bytes && n >= 0 && end != value && (*end == 'k' || *end == 'm') && !end[1] &&
         n < 1 << 30)
@@ -263,6 +279,36 @@ static int add_set(struct config *c, const char *value, char *error, size_t size
     return 0;
 }
 
+/* What a shell would take for a name. */
+static bool is_variable_name(const char *name)
+{
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
+    return *name && (*name < '0' || *name > '9') && !name[strspn(name, allowed)];
+}
+
+static int add_env(struct config *c, const char *value, char *error, size_t size)
+{
+    if (!is_variable_name(value)) {
+        snprintf(error, size, "--env '%s': say a variable's name, like API_KEY", value);
+        return -1;
+    }
+    return add_text(c->env, &c->env_count, CONFIG_ENV_MAX, "env", value, error, size);
+}
+
+static int add_service(struct config *c, const char *value, char *error, size_t size)
+{
+    if (!url_is_origin(value)) {
+        snprintf(error, size,
+                 "--http-allow '%s': say scheme://host[:port], like "
+                 "https://api.example.org; nothing behind it",
+                 value);
+        return -1;
+    }
+    return add_text(c->http_allow, &c->http_allow_count, CONFIG_ORIGIN_MAX, "http-allow",
+                    value, error, size);
+}
+
 static int set_log_level(struct config *c, const char *value, char *error, size_t size)
 {
     for (int level = LOG_ERROR; level <= LOG_DEBUG; level++) {
@@ -330,6 +376,12 @@ int config_set(struct config *c, const char *name, const char *value, char *erro
                         error, size);
     if (strcmp(name, "trust-proxy") == 0)
         return add_trusted(c, value, error, size);
+    if (strcmp(name, "env") == 0)
+        return add_env(c, value, error, size);
+    if (strcmp(name, "http-allow") == 0)
+        return add_service(c, value, error, size);
+    if (strcmp(name, "http-ca") == 0)
+        return set_text(&c->http_ca, value, error, size);
     if (strcmp(name, "page") == 0)
         return set_text(&c->page, value, error, size);
     if (strcmp(name, "log-level") == 0)

@@ -18,6 +18,7 @@ enum {
     CONFIG_SET_MAX = 256,
     CONFIG_CERT_MAX = 16,
     CONFIG_ORIGIN_MAX = 64,
+    CONFIG_ENV_MAX = 64,
     CONFIG_THREADS_MAX = 64
 };
 
@@ -37,6 +38,11 @@ struct config {
     char *cert[CONFIG_CERT_MAX], *key[CONFIG_CERT_MAX]; /* pairs */
     size_t cert_count, key_count;
     char *client_ca;
+    char *env[CONFIG_ENV_MAX]; /* names */
+    size_t env_count;
+    char *http_allow[CONFIG_ORIGIN_MAX];
+    size_t http_allow_count;
+    char *http_ca;
     char *script;
     char *page;      /* NULL: "public" beside the script */
     int64_t threads; /* -1: by the number of CPUs */
@@ -54,6 +60,7 @@ struct config {
     int64_t deflate_min;   /* bytes */
     int64_t handler_time;  /* milliseconds */
     int64_t script_memory; /* bytes */
+    int64_t http_max;      /* bytes */
 };
 
 void config_init(struct config *c);

@@ -4,6 +4,7 @@
  * Longer than other files: building and ending in the right order is one story. */
 #include "server.h"
 
+#include "net/fetch.h"
 #include "net/gate.h"
 #include "net/listen.h"
 #include "net/page.h"
@@ -60,6 +61,9 @@ struct server {
     size_t place_count;
     struct host *host;
     struct watchdog *watchdog; /* over the host */
+    struct fetch *fetch;       /* NULL where no service may be asked */
+    struct host_option env[CONFIG_ENV_MAX];
+    size_t env_count;
     struct shard **shards;
     struct mailbox host_inbox;
     struct mailbox *inboxes; /* by shard */
@@ -103,12 +107,13 @@ static void on_wake(struct ev_loop *loop, ev_async *w, int revents)
     (void)loop, (void)w, (void)revents; /* the turn does the work */
 }
 
-/* The host has emptied its full inbox: the shards may read again. */
+/* The host has emptied its full inbox: who fills it may go on. */
 static void host_drained(void *ctx)
 {
     struct server *s = ((struct place *)ctx)->server;
     for (size_t i = 0; i < s->place_count; i++)
         wake_place(&s->places[i]);
+    fetch_wake(s->fetch);
 }
 
 /* A shard has emptied its full inbox: the host may go on. It is woken even from its own
@@ -470,6 +475,19 @@ static int build_shard(struct server *s, const struct config *c, uint32_t index)
     return p->shard ? 0 : -1;
 }
 
+/* What the script may read of the environment, as it is now. */
+static int read_env(struct server *s, const struct config *c)
+{
+    for (size_t i = 0; i < c->env_count; i++) {
+        const char *value = getenv(c->env[i]);
+        s->env[i] = (struct host_option){c->env[i], value ? strdup(value) : NULL};
+        if (value && !s->env[i].value)
+            return -1;
+        s->env_count++;
+    }
+    return 0;
+}
+
 void server_host_setup(const struct server_setup *setup, struct host_setup *out)
 {
     const struct config *c = setup->config;
@@ -481,6 +499,9 @@ void server_host_setup(const struct server_setup *setup, struct host_setup *out)
         .natives = setup->natives,
         .native_count = setup->native_count,
         .log = setup->log,
+        .http_allow = (const char *const *)c->http_allow,
+        .http_allow_count = c->http_allow_count,
+        .http_max = (size_t)c->http_max,
         .frame_max =
             c->max_queue > FRAME_MAX_BYTES ? (size_t)c->max_queue : FRAME_MAX_BYTES,
         .memory_max = (size_t)c->script_memory,
@@ -502,6 +523,9 @@ static int build_host(struct server *s, const struct server_setup *setup)
     host.shards = s->inboxes;
     host.shard_count = s->shard_count;
     host.is_draining = &s->draining;
+    host.services = s->fetch ? fetch_inbox(s->fetch) : NULL;
+    host.env = s->env;
+    host.env_count = s->env_count;
     host.now = ev_time();
     s->host = s->host_place->host = host_new(&host);
     return s->host ? 0 : -1;
@@ -530,6 +554,18 @@ static int open_tls(struct server *s, const struct config *c, char *error, size_
     return c->cert_count && !s->tls ? -1 : 0;
 }
 
+static int open_fetch(struct server *s, const struct config *c, char *error, size_t size)
+{
+    struct fetch_setup setup = {.host = &s->host_inbox,
+                                .ca = c->http_ca,
+                                .body_max = (size_t)c->http_max,
+                                .log = s->log,
+                                .stats = &s->stats};
+    if (c->http_allow_count)
+        s->fetch = fetch_new(&setup, error, size);
+    return c->http_allow_count && !s->fetch ? -1 : 0;
+}
+
 static int build(struct server *s, const struct server_setup *setup, char *error,
                  size_t size)
 {
@@ -538,7 +574,11 @@ static int build(struct server *s, const struct server_setup *setup, char *error
     if (open_page(s, c, error, size) < 0 || open_tls(s, c, error, size) < 0 ||
         open_listeners(s, c, error, size) < 0)
         return -1;
-    if (build_places(s, c) < 0 || build_host(s, setup) < 0)
+    if (build_places(s, c) < 0)
+        goto no_memory;
+    if (open_fetch(s, c, error, size) < 0)
+        return -1;
+    if (read_env(s, c) < 0 || build_host(s, setup) < 0)
         goto no_memory;
     for (uint32_t i = 0; i < s->shard_count; i++)
         if (build_shard(s, c, i) < 0)
@@ -577,6 +617,8 @@ static void tear_down(struct server *s)
         wake_place(&s->places[i]);
         pthread_join(s->places[i].thread, NULL);
     }
+    fetch_free(s->fetch);
+    s->fetch = NULL;
     watch_listeners(s, false);
     for (size_t i = 0; i < s->listener_count; i++)
         listener_close(&s->accepting[i].listener);
@@ -588,6 +630,8 @@ static void tear_down(struct server *s)
     host_free(s->host);
     watchdog_free(s->watchdog);
     s->watchdog = NULL;
+    while (s->env_count)
+        free((char *)(uintptr_t)s->env[--s->env_count].value);
     for (uint32_t i = 0; s->has_inboxes && i < s->shard_count; i++)
         mailbox_deinit(&s->inboxes[i]);
     if (s->has_inboxes)

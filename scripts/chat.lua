@@ -18,9 +18,10 @@ local function timestamp()
   return stamp
 end
 
---- Tells `client` what was wrong with its message.
+--- Tells `client` what was wrong with its message; false, so that nobody else hears of it.
 local function refuse(client, reason)
   client:send(chat.object("type", "error", "error", reason))
+  return false
 end
 
 --- `text` without white space around it if it is a string of 1 to `max` characters, else nil.
@@ -55,20 +56,41 @@ end
 local function send_user_list(client, room, name)
   local list = {}
   for _, member in ipairs(room:members()) do
-    list[#list + 1] = chat.object("uid", member.id, "name", member == client and name or member.state.name)
+    local state = member.state
+    list[#list + 1] = chat.object("uid", member.id, "name", member == client and name or state.name,
+      "away", state.away)
   end
   client:send(chat.object("type", "user_list", "user_list", list))
 end
 
+--- Takes `client` out of `room` and tells those who are left.
+local function leave(client, room)
+  client:leave(room)
+  room:send(chat.object("type", "logout", "uid", client.id, "time", timestamp()))
+end
+
+--- Before all modules: msg.room becomes the room that a login is for, and msg.enters whether the client is not in it
+-- yet. A room is chosen once, by the first login; a module that `moves` the client chooses another one.
+local function choose_room(client, msg, moves)
+  local room = client.state.room
+  if moves or not room then
+    local wanted = msg.room == nil and DEFAULT_ROOM or trimmed(msg.room, NAME_MAX)
+    if not wanted or #wanted > 128 then return refuse(client, "bad_room") end
+    msg.room = chat.room(wanted)
+  else
+    msg.room = room
+  end
+  msg.enters = msg.room ~= room
+end
+app[1] = chat.hook("on.login", choose_room, -100)
+
 --- {"type":"login","name":...[,"room":...]}: joins, or renames who has joined already.
 function app.on.login(client, msg)
-  local state = client.state
-  local room, name = state.room, clean_name(msg.name)
+  local state, room, name = client.state, msg.room, clean_name(msg.name)
   if not name then return refuse(client, "bad_name") end
-  if not room then
-    local wanted = msg.room == nil and DEFAULT_ROOM or trimmed(msg.room, NAME_MAX)
-    if not wanted or #wanted > 128 or not client:join(wanted) then return refuse(client, "bad_room") end
-    room = chat.room(wanted)
+  if msg.enters then
+    if not client:join(room) then return refuse(client, "bad_room") end
+    if state.room then leave(client, state.room) end
     send_user_list(client, room, name)
   end
   room:send(chat.object("type", "login", "uid", client.id, "name", name, "time", timestamp()))
@@ -86,8 +108,9 @@ function app.on.say(client, msg)
     peer = chat.client(msg.to_uid)
     if not peer or peer.state.room ~= room then return refuse(client, "no_such_user") end
   end
+  msg.content, msg.time = content, timestamp() -- as they are sent, for modules that come after
   local say = chat.object("type", "say", "from_uid", client.id, "to_uid", peer and peer.id or "all",
-    "content", content, "time", timestamp())
+    "content", content, "time", msg.time)
   if not peer then return room:send(say) end
   peer:send(say)
   if peer ~= client then client:send(say) end
@@ -103,9 +126,7 @@ end
 --- Tells the room that one of its members has left.
 function app.on_close(client)
   local room = client.state.room
-  if not room then return end
-  client:leave(room)
-  room:send(chat.object("type", "logout", "uid", client.id, "time", timestamp()))
+  if room then leave(client, room) end
 end
 
 --- Runs in a scratch state before these rules replace older ones; an error here keeps the old ones.

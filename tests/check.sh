@@ -78,11 +78,13 @@ check_layers() {
       }
       if (bare ~ /^(lua|lauxlib|lualib)\.h$/ && mine != "script") fault("Lua stays in core/script/")
       if (bare == "ev.h" && file !~ /^core\/(room\/shard|server)\.c$/) fault("libev stays in room/shard.c and server.c")
+      if (bare ~ /^curl\// && file != "core/net/fetch.c") fault("libcurl stays in net/fetch.c")
       if (bare == "openssl/ssl.h" && file != "core/net/stream_tls.c") fault("TLS stays in net/stream_tls.c")
       pure = mine == "base" || mine == "wire" || file ~ /^core\/(room\/(topic|roster)|net\/outq|script\/timers)\.[ch]$/
       if (pure && bare ~ /^(sys\/(socket|stat|time|select|epoll|random)|unistd|fcntl|poll|time|ev|lua|openssl\/ssl)\.h$/)
         fault("this file is pure: take what it would ask as an argument")
-      if (mine != "wire" && bare ~ /^(openssl|zlib)/ && file != "core/net/stream_tls.c") fault("digests and zlib stay in core/wire/")
+      if (mine != "wire" && bare ~ /^(openssl|zlib)/ && file !~ /^core\/(net\/stream_tls|script\/api_crypto)\.c$/)
+        fault("digests and zlib stay in core/wire/ and script/api_crypto.c")
     }'
 }
 
@@ -148,7 +150,11 @@ check_api() {
   [[ -e scripts/README.md ]] || { echo "scripts/README.md:1: is missing: it is the reference of the API"; return; }
   for file in core/script/api_*.c; do
     owner=$(sed -E 's/.*api_(.*)\.c/\1/' <<<"$file")
-    [[ $owner == chat ]] && owner+=. || owner+=:
+    case $owner in
+      chat) owner=chat. ;;
+      crypto) owner=chat.crypto. ;;
+      *) owner+=: ;;
+    esac
     awk '/luaL_Reg .*=/ { on = 1 } on { print FNR ":" $0 } /;/ { on = 0 }' "$file" |
       grep -oE '^[0-9]+:|\{"[a-z_]+"' | awk -F'"' '/:$/ { line = $0; next } { print line $2 }' |
       while IFS=: read -r place name; do

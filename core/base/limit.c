@@ -45,6 +45,7 @@ static const struct {
                           LOG_INFO},
     [LIMIT_HANDLER_TIME] = {"handler-time", "handler out of time", LOG_DEBUG},
     [LIMIT_SCRIPT_MEMORY] = {"script-memory", "script out of memory", LOG_DEBUG},
+    [LIMIT_HTTP_MAX] = {"http-max", "answer of a service refused: too large", LOG_WARN},
 };
 
 const char *limit_option(enum limit which)

@@ -43,6 +43,12 @@ enum mail_kind {
     /* to the host, from the server or the embedding program */
     MAIL_RELOAD, /* load the script again */
     MAIL_POST,   /* name_len; bytes: a room's name, then JSON text for its members */
+    /* host to fetch, and back */
+    MAIL_FETCH,        /* id, fetch; bytes: method, URL and fields ("name: value"), a NUL
+                        * behind each, then the body */
+    MAIL_FETCH_CANCEL, /* id: nobody waits for the answer any more */
+    MAIL_FETCHED, /* id, fetched; bytes: fields, a line end behind each, then the body;
+                   * or, if status is 0, why there is no answer */
 };
 
 struct mail {
@@ -64,6 +70,15 @@ struct mail {
             struct frame *frame;
             uint64_t room;
         };
+        struct {
+            uint32_t head_len; /* of the bytes: what comes before the body */
+            uint32_t time_ms;
+            bool has_body; /* perhaps an empty one */
+        } fetch;
+        struct {
+            uint32_t head_len;
+            uint16_t status;
+        } fetched;
         bool binary;
         uint16_t code;
         uint16_t status;

@@ -380,7 +380,10 @@ static void carry_out(struct shard *s, const struct mail *m)
     case MAIL_DRAINED:
     case MAIL_RELOAD:
     case MAIL_POST:
-        assert(false); /* mail for the host in a shard's inbox */
+    case MAIL_FETCH:
+    case MAIL_FETCH_CANCEL:
+    case MAIL_FETCHED:
+        assert(false); /* mail for others in a shard's inbox */
     }
 }
 

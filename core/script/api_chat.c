@@ -158,27 +158,11 @@ static int cancel(lua_State *L)
 /* chat.sleep(seconds) -> true | nil, "closed" when the handler's client has gone */
 static int sleep(lua_State *L)
 {
-    struct host *h = host_of(L);
     double seconds = luaL_checknumber(L, 1);
     luaL_argcheck(L, seconds >= 0 && seconds <= 1e9, 1, "seconds are 0 to 1e9");
-    if (!h->current || h->current->co != L)
-        return luaL_error(
-            L,
-            "chat.sleep works in a handler only, not at load or in a coroutine of yours");
-    if (!lua_isyieldable(L))
-        return luaL_error(
-            L, "chat.sleep can't wait here: a C function (like table.sort) is calling");
-    struct client *c =
-        h->current->client ? world_client(&h->world, h->current->client) : NULL;
-    if ((c && c->gone && h->current->kind != RUN_CLOSE) ||
-        (h->current->asked && h->current->asked->gone)) {
-        lua_pushnil(L);
-        lua_pushliteral(L, "closed");
+    if (!host_may_wait(L, "chat.sleep"))
         return 2;
-    }
-    h->current->sleep = timers_add(&h->timers, h->now + seconds, 0, h->current);
-    if (!h->current->sleep)
-        return luaL_error(L, "not enough memory");
+    host_begin_wait(L, seconds);
     return lua_yield(L, 0);
 }
 
@@ -230,6 +214,16 @@ static int hook(lua_State *L)
     const char *event = luaL_checkstring(L, 1);
     luaL_checktype(L, 2, LUA_TFUNCTION);
     app_push_hook(L, event, 2, luaL_optnumber(L, 3, 0));
+    return 1;
+}
+
+/* chat.handler(type) -> the function of the rules in force for messages of this type |
+ * nil
+ */
+static int handler(lua_State *L)
+{
+    const char *type = luaL_checkstring(L, 1);
+    app_push(L, "on", type);
     return 1;
 }
 
@@ -300,16 +294,24 @@ static void add_setup(lua_State *L, const struct host_setup *setup)
 void chat_push(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"room", room},       {"rooms", rooms},   {"client", client},
-        {"clients", clients}, {"send", send},     {"now", now},
-        {"after", after},     {"every", every},   {"cancel", cancel},
-        {"sleep", sleep},     {"spawn", spawn},   {"hook", hook},
-        {"log", write_log},   {"object", object}, {"escape_html", escape_html},
+        {"room", room},       {"rooms", rooms},
+        {"client", client},   {"clients", clients},
+        {"send", send},       {"now", now},
+        {"after", after},     {"every", every},
+        {"cancel", cancel},   {"sleep", sleep},
+        {"spawn", spawn},     {"hook", hook},
+        {"handler", handler}, {"log", write_log},
+        {"object", object},   {"escape_html", escape_html},
         {NULL, NULL},
     };
     luaL_newlib(L, functions);
     lua_pushstring(L, host_of(L)->setup.version);
     lua_setfield(L, -2, "version");
+    host_push(L, KEY_STATE);
+    lua_setfield(L, -2, "state");
     add_setup(L, &host_of(L)->setup);
+    crypto_add(L);
+    env_add(L);
+    http_add(L);
     hint_guard(L, "chat");
 }

@@ -100,27 +100,30 @@ static void add_pairs(lua_State *L, struct bytes text, uint8_t separator, bool f
     }
 }
 
-/* Names in lower case; the values of a repeated field joined with ", " (RFC 9110 5.3). */
+void request_add_field(lua_State *L, struct bytes name, struct bytes value)
+{
+    luaL_Buffer lower;
+    luaL_buffinit(L, &lower);
+    for (size_t k = 0; k < name.len; k++)
+        luaL_addchar(&lower, (char)tolower(name.at[k]));
+    luaL_pushresult(&lower);
+    lua_pushvalue(L, -1);
+    if (lua_rawget(L, -3) == LUA_TNIL) {
+        lua_pop(L, 1);
+        push_bytes(L, value);
+    } else {
+        lua_pushliteral(L, ", ");
+        push_bytes(L, value);
+        lua_concat(L, 3);
+    }
+    lua_rawset(L, -3);
+}
+
 static void push_headers(lua_State *L, const struct http_head *head)
 {
     lua_newtable(L);
-    for (size_t i = 0; i < head->field_count; i++) {
-        luaL_Buffer name;
-        luaL_buffinit(L, &name);
-        for (size_t k = 0; k < head->fields[i].name.len; k++)
-            luaL_addchar(&name, (char)tolower(head->fields[i].name.at[k]));
-        luaL_pushresult(&name);
-        lua_pushvalue(L, -1);
-        if (lua_rawget(L, -3) == LUA_TNIL) {
-            lua_pop(L, 1);
-            push_bytes(L, head->fields[i].value);
-        } else {
-            lua_pushliteral(L, ", ");
-            push_bytes(L, head->fields[i].value);
-            lua_concat(L, 3);
-        }
-        lua_rawset(L, -3);
-    }
+    for (size_t i = 0; i < head->field_count; i++)
+        request_add_field(L, head->fields[i].name, head->fields[i].value);
 }
 
 static void push_cookies(lua_State *L, const struct http_head *head)

@@ -321,7 +321,7 @@ void app_swap(lua_State *L)
 void app_push(lua_State *L, const char *section, const char *name)
 {
     host_push(L, KEY_APP);
-    if (section) {
+    if (section && lua_istable(L, -1)) {
         lua_pushstring(L, section);
         lua_rawget(L, -2);
         lua_remove(L, -2);

@@ -1,6 +1,7 @@
 /* guard: a function of C code either does so little that the hook between instructions
  * will do (vm.c has it fire more often while there are long strings), or says beforehand
- * how long it will take. What is long by its results is refused. */
+ * how long it will take. What is long by its results is refused. Longer than other
+ * files: each function of the libraries that does much has its few lines. */
 #include "script/guard.h"
 
 #include "script/pattern.h"

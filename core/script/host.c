@@ -105,6 +105,50 @@ struct frame *host_frame(lua_State *L, int index)
     return host_frame_new(L, WS_TEXT, payload);
 }
 
+void host_check_fields(lua_State *L, int index, const char *who, const char *const *names)
+{
+    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+        const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
+        int i = 0;
+        while (names[i] && strcmp(names[i], name) != 0)
+            i++;
+        if (names[i])
+            continue;
+        lua_pushstring(L, names[0]);
+        for (i = 1; names[i]; i++)
+            lua_pushfstring(L, "%s, %s", lua_tostring(L, -1), names[i]);
+        luaL_error(L, "%s takes no '%s'; there are %s", who, name, lua_tostring(L, -1));
+    }
+}
+
+bool host_may_wait(lua_State *L, const char *who)
+{
+    struct host *h = host_of(L);
+    if (!h->current || h->current->co != L)
+        luaL_error(
+            L, "%s works in a handler only, not at load or in a coroutine of yours", who);
+    if (!lua_isyieldable(L))
+        luaL_error(L, "%s can't wait here: a C function (like table.sort) is calling",
+                   who);
+    struct client *c =
+        h->current->client ? world_client(&h->world, h->current->client) : NULL;
+    bool is_client_gone = c && c->gone && h->current->kind != RUN_CLOSE;
+    if (!is_client_gone && !(h->current->asked && h->current->asked->gone))
+        return true;
+    lua_pushnil(L);
+    lua_pushliteral(L, "closed");
+    return false;
+}
+
+struct timer *host_begin_wait(lua_State *L, double seconds)
+{
+    struct host *h = host_of(L);
+    h->current->wait = timers_add(&h->timers, h->now + seconds, 0, h->current);
+    if (!h->current->wait)
+        luaL_error(L, "not enough memory");
+    return h->current->wait;
+}
+
 /* --- mail ---------------------------------------------------------------- */
 
 static void remove_client(struct host *h, struct client *c)
@@ -167,17 +211,20 @@ static void handle(struct host *h, struct client *c, const struct mail *m)
     run(h, &r);
 }
 
-/* Wakes the handler that waits, with or without its client. */
-static void wake_task(struct host *h, struct task *task)
+/* Wakes the handler that waits, with or without its client, with or without an answer. */
+static void wake_task(struct host *h, struct task *task, const struct mail *answer)
 {
     struct run r = {.kind = RUN_RESUME,
                     .client = task->client ? world_client(&h->world, task->client) : NULL,
                     .asked = task->asked,
-                    .task = task};
-    r.closed = (r.client && r.client->gone && task->kind != RUN_CLOSE) ||
-               (r.asked && r.asked->gone);
-    timers_remove(&h->timers, task->sleep);
-    task->sleep = NULL;
+                    .task = task,
+                    .answer = answer};
+    if ((r.client && r.client->gone && task->kind != RUN_CLOSE) ||
+        (r.asked && r.asked->gone))
+        r.nothing = "closed";
+    else if (task->is_asking && !answer)
+        r.nothing = "timeout";
+    run_end_wait(h, task, !answer);
     run(h, &r);
 }
 
@@ -191,7 +238,7 @@ static void put_off(struct host *h, struct client *c, const struct mail *m)
         world_pause(&h->world, c, true) == WORLD_OK)
         world_commit(&h->world);
     if (c->gone && c->task->kind != RUN_CLOSE)
-        wake_task(h, c->task);
+        wake_task(h, c->task, NULL);
 }
 
 static void handle_or_put_off(struct host *h, struct client *c, const struct mail *m)
@@ -260,7 +307,7 @@ static void give_up_request(struct host *h, uint64_t id)
         return;
     a->gone = true;
     if (a->task)
-        wake_task(h, a->task);
+        wake_task(h, a->task, NULL);
 }
 
 /* MAIL_POST: the embedding program says something in a room. */
@@ -280,6 +327,7 @@ static void post_to_room(struct host *h, const struct mail *m)
 static void handle_mail(struct host *h, const struct mail *m)
 {
     struct client *c;
+    struct timer *t;
     switch (m->kind) {
     case MAIL_OPEN:
         open_client(h, m);
@@ -310,6 +358,13 @@ static void handle_mail(struct host *h, const struct mail *m)
         (void)world_drain(&h->world);
         world_commit(&h->world);
         break;
+    case MAIL_FETCHED: /* unless it comes too late */
+        t = timers_find(&h->timers, m->id);
+        if (t && t->owner)
+            wake_task(h, t->owner, m);
+        break;
+    case MAIL_FETCH:
+    case MAIL_FETCH_CANCEL:
     case MAIL_SEND:
     case MAIL_BROADCAST:
     case MAIL_JOIN:
@@ -323,7 +378,7 @@ static void handle_mail(struct host *h, const struct mail *m)
     case MAIL_ROUTES:
     case MAIL_ACCEPT:
     case MAIL_ABORT:
-        break; /* a shard's business: never sent here */
+        break; /* the business of others: never sent here */
     }
 }
 
@@ -348,7 +403,7 @@ static void fire(struct host *h, struct timer *t)
 {
     struct run r = {.kind = RUN_TIMER, .timer = t->id};
     if (t->owner) {
-        wake_task(h, t->owner);
+        wake_task(h, t->owner, NULL);
         return;
     }
     double next = t->due + t->period;
@@ -460,6 +515,7 @@ static int set_up(lua_State *L)
     new_table(L, KEY_ANCHORS, NULL);
     new_table(L, KEY_TIMERS, NULL);
     new_table(L, KEY_TASKS, NULL);
+    new_table(L, KEY_STATE, NULL);
     if (host_of(L)->setup.seed)
         sandbox_seed(L, (lua_Integer)host_of(L)->setup.seed);
     reload_push_json(L);
@@ -507,5 +563,6 @@ void host_free(struct host *h)
     buf_deinit(&h->mail.buf);
     buf_deinit(&h->text);
     buf_deinit(&h->cancelled);
+    buf_deinit(&h->fetches.buf);
     free(h);
 }

@@ -39,6 +39,13 @@ struct host_setup {
     struct mailbox *inbox;     /* mail for it */
     struct mailbox *shards;    /* their inboxes, by index */
     uint32_t shard_count;
+    struct mailbox *services;      /* takes MAIL_FETCH; MAIL_FETCHED comes to the inbox.
+                                    * NULL: no service can be asked */
+    const char *const *http_allow; /* whom scripts may ask: origins */
+    size_t http_allow_count;
+    size_t http_max;               /* bytes of a request's body */
+    const struct host_option *env; /* what chat.env tells; value NULL: it is not set */
+    size_t env_count;
     int json_depth;   /* of clients' messages */
     size_t frame_max; /* bytes of a message that still fits a client's queue */
     const atomic_bool *is_draining; /* messages are not handled any more */

@@ -40,7 +40,8 @@ struct task {
     uint64_t client;     /* whose handler runs, or 0 */
     struct asked *asked; /* the request that it answers, or NULL */
     uint8_t kind;        /* enum run_kind, never RESUME */
-    struct timer *sleep; /* while it waits */
+    bool is_asking;      /* it waits for an answer whose id is the timer's */
+    struct timer *wait;  /* while it waits: until when at the latest */
 };
 
 struct host {
@@ -59,6 +60,7 @@ struct host {
     struct task *current;      /* whose handler runs */
     uint64_t timers_committed; /* the last timer id that stays */
     struct buf cancelled;      /* uint64_t ids of timers that the handler cancelled */
+    struct batch fetches; /* the handler's request to a service; posted at its commit */
     uint32_t drained_shards;
     size_t peak;         /* most clients since memory was last given back */
     struct bytes source; /* of the rules that are being loaded; empty: the file */
@@ -77,6 +79,7 @@ enum host_key_name {
     KEY_ANCHORS, /* light userdata of struct room to room object: keeps its state alive */
     KEY_TIMERS,  /* id to {function or name, arguments...} */
     KEY_TASKS,   /* light userdata of struct task to task object */
+    KEY_STATE,   /* chat.state */
     KEY_COUNT
 };
 
@@ -107,6 +110,18 @@ struct frame *host_frame_new(lua_State *L, enum ws_opcode op, struct bytes paylo
 /* A text frame of the value at `index`: a table or number as JSON, a chat.object, a
  * string that is JSON already. The caller unrefs it. Raises what json_encode does. */
 struct frame *host_frame(lua_State *L, int index);
+
+/* Raises if the table at `index` has a key that is not one of `names` (up to NULL): a
+ * misspelt option would silently count for nothing. [-0, +0] */
+void host_check_fields(lua_State *L, int index, const char *who,
+                       const char *const *names);
+
+/* Whether the running handler may wait now. False: its client has gone, and nil, "closed"
+ * are pushed. Raises, in the name of `who`, where nothing can wait. [-0, +0|2] */
+bool host_may_wait(lua_State *L, const char *who);
+
+/* Sets the clock of the wait that begins when the caller yields: `seconds` at most. */
+struct timer *host_begin_wait(lua_State *L, double seconds);
 
 /* api_client.c: pushes the object of `c`, making it when it is first asked for. [-0, +1]
  */
@@ -140,9 +155,22 @@ struct request_parts {
 /* Pushes a request. [-0, +1] */
 void request_push(lua_State *L, const struct request_parts *parts);
 void request_register(lua_State *L);
+/* Adds a field of HTTP to the table on top: its name in lower case, joined with ", " to
+ * what is there (RFC 9110 5.3). [-0, +0] */
+void request_add_field(lua_State *L, struct bytes name, struct bytes value);
 
 /* api_chat.c: pushes the module `charlua`. [-0, +1] */
 void chat_push(lua_State *L);
+
+/* api_crypto.c: sets field `crypto` of the table on top. [-0, +0] */
+void crypto_add(lua_State *L);
+
+/* api_env.c, api_http.c: set fields `env` and `http`. [-0, +0] */
+void env_add(lua_State *L);
+void http_add(lua_State *L);
+/* Pushes what chat.http returns for the MAIL_FETCHED `m`. Returns how many values that
+ * is. [-0, +1|2] */
+int http_push_answer(lua_State *L, const struct mail *m);
 
 /* Pushes true and adds the metatable `type` with `methods` and the index function `index`
  * (its upvalue 1 is the table of methods). [-0, +0] */

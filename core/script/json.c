@@ -27,8 +27,8 @@ struct out {
 static void too_large(lua_State *L, const struct out *to)
 {
     luaL_error(L,
-               "the JSON is too large to send: a client's queue holds %I bytes "
-               "(--max-queue)",
+               "the JSON is too large to send: it may have %I bytes (--max-queue; in "
+               "chat.http --http-max)",
                (LUAI_UACINT)to->max);
 }
 

@@ -212,6 +212,9 @@ static void handle(struct play *p, const struct mail *m)
     case MAIL_ROUTES: /* the host says itself what it does not know */
     case MAIL_PAUSE:  /* nobody is read here: what clients say is handled at once */
     case MAIL_RESUME:
+    case MAIL_FETCH:
+    case MAIL_FETCH_CANCEL:
+    case MAIL_FETCHED:
     case MAIL_ACCEPT:
     case MAIL_ABORT:
     case MAIL_OPEN:

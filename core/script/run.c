@@ -1,5 +1,6 @@
 /* run: prepared and resumed under protection (begin_run), then committed or rolled back.
- * A little longer than other files: one switch knows what each kind of handler gets. */
+ * Longer than other files: what begins in one half ends in the other, and one switch
+ * knows what each kind of handler gets. */
 #include "script/run.h"
 
 #include "script/app.h"
@@ -115,7 +116,7 @@ static void push_timer(lua_State *L, const struct run *r)
 }
 
 /* Pushes the handler and its arguments. Returns their number with the handler, or 0:
- * nothing to do. */
+ * nothing to do. Longer than others: a case for each kind of handler. */
 static int push_call(lua_State *L, struct run *r)
 {
     int base = lua_gettop(L);
@@ -167,9 +168,11 @@ static int push_call(lua_State *L, struct run *r)
             return 0;
         break;
     case RUN_RESUME:
-        if (r->closed) {
+        if (r->nothing) {
             lua_pushnil(L);
-            lua_pushliteral(L, "closed");
+            lua_pushstring(L, r->nothing);
+        } else if (r->answer) {
+            http_push_answer(L, r->answer);
         } else {
             lua_pushboolean(L, 1);
         }
@@ -226,8 +229,8 @@ static void resume(lua_State *L, struct run *r, int n)
                         h->vm.overgrown ? "memory" : "time");
         status = LUA_ERRRUN;
     }
-    if (status == LUA_YIELD && !r->task->sleep) {
-        lua_pushliteral(co, "a handler yielded outside of chat.sleep");
+    if (status == LUA_YIELD && !r->task->wait) {
+        lua_pushliteral(co, "a handler yielded outside of chat.sleep and chat.http");
         status = LUA_ERRRUN;
     }
     if (status == LUA_YIELD) {
@@ -261,7 +264,8 @@ static int begin_run(lua_State *L)
         r->task->client = r->client ? r->client->id : 0;
         r->task->asked = r->asked;
         r->task->kind = (uint8_t)r->kind;
-        r->task->sleep = NULL;
+        r->task->wait = NULL;
+        r->task->is_asking = false;
     }
     resume(L, r, n);
     return 0;
@@ -303,16 +307,33 @@ static void settle_timers(struct host *h, bool commit)
     h->timers_committed = h->timers.last_id;
 }
 
+void run_end_wait(struct host *h, struct task *task, bool call_off)
+{
+    if (!task->wait)
+        return;
+    struct mail m = {.kind = MAIL_FETCH_CANCEL, .id = task->wait->id};
+    struct batch b = {0};
+    if (task->is_asking && call_off && batch_add(&b, &m, (struct bytes){0}) == 0)
+        (void)mailbox_post(h->setup.services, &b);
+    buf_deinit(&b.buf);
+    timers_remove(&h->timers, task->wait);
+    task->wait = NULL;
+    task->is_asking = false;
+}
+
 void run_commit(struct host *h)
 {
     world_commit(&h->world);
     settle_timers(h, true);
+    if (h->fetches.buf.len)
+        (void)mailbox_post(h->setup.services, &h->fetches);
 }
 
 void run_rollback(struct host *h)
 {
     world_rollback(&h->world);
     settle_timers(h, false);
+    h->fetches.buf.len = 0;
 }
 
 /* Tells `c` that its message came to nothing. */
@@ -344,9 +365,7 @@ static void end_task(struct host *h, struct run *r)
 {
     struct task *task = r->task;
     r->task = NULL;
-    if (task->sleep)
-        timers_remove(&h->timers, task->sleep);
-    task->sleep = NULL;
+    run_end_wait(h, task, true);
     if (r->failed || h->idle_count == IDLE_TASKS_MAX) {
         forget_task(h->vm.L, task);
     } else {
@@ -357,10 +376,8 @@ static void end_task(struct host *h, struct run *r)
 
 static void fail(struct host *h, struct run *r)
 {
-    if (r->task && r->task->sleep) /* the rollback would free it behind the task's back */
-        timers_remove(&h->timers, r->task->sleep);
-    if (r->task)
-        r->task->sleep = NULL;
+    if (r->task) /* the rollback would free its timer behind the task's back */
+        run_end_wait(h, r->task, false);
     run_rollback(h);
     report(h, r, r->error);
     if (r->expired)

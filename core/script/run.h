@@ -22,7 +22,8 @@ struct run {
     const char *event; /* EVENT: the field of the rules */
     uint16_t code;
     bool binary;
-    bool closed; /* RESUME: whom it works for has gone */
+    const struct mail *answer; /* RESUME: of the service that it asked */
+    const char *nothing;       /* RESUME: why what it waited for does not come, or NULL */
     /* out */
     enum run_kind handler;      /* the kind that a RESUME goes on with, else the same */
     const char *protocol_error; /* the message was no business of the script's */
@@ -47,6 +48,9 @@ void run_rollback(struct host *h);
 
 /* Tells `c` that its message came to nothing; committed at once. */
 void run_send_error(struct host *h, struct client *c, const char *what);
+
+/* The task waits no more. `call_off`: nor does the request that it may have posted. */
+void run_end_wait(struct host *h, struct task *task, bool call_off);
 
 /* Takes a timer out, and what the registry holds for it. Never raises. */
 void run_drop_timer(struct host *h, struct timer *t);

@@ -1,5 +1,6 @@
 /* world: a handler's effects are mail in the shards' outgoing batches; a rollback cuts
- * the batches back. */
+ * the batches back.
+ * Longer than other files by a few lines: one function for each effect. */
 #include "script/world.h"
 
 #include "base/array.h"

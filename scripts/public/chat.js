@@ -39,7 +39,8 @@ const LANGUAGES = {
       bad_name: "That name will not do. A name has 1 to 64 characters.",
       bad_content: "That message will not do. It may have 1 to 4096 characters.",
       bad_room: "There cannot be a room with that name.", not_logged_in: "You are not in the room yet.",
-      no_such_user: "That person is not here any more.",
+      no_such_user: "That person is not here any more.", name_taken: "Somebody here has that name already.",
+      name_reserved: "That name is reserved. Choose another one.", password_needed: "That room is private.",
     },
     unknownError: "The server reported a problem.",
   },
@@ -68,7 +69,8 @@ const LANGUAGES = {
       bad_name: "Ese nombre no vale. Un nombre tiene de 1 a 64 caracteres.",
       bad_content: "Ese mensaje no vale. Puede tener de 1 a 4096 caracteres.",
       bad_room: "No puede haber una sala con ese nombre.", not_logged_in: "Todavía no estás en la sala.",
-      no_such_user: "Esa persona ya no está aquí.",
+      no_such_user: "Esa persona ya no está aquí.", name_taken: "Alguien aquí ya tiene ese nombre.",
+      name_reserved: "Ese nombre está reservado. Elige otro.", password_needed: "Esa sala es privada.",
     },
     unknownError: "El servidor informó de un problema.",
   },
@@ -90,6 +92,7 @@ const LANGUAGES = {
       binary: "本房间只接受文本。", internal: "服务器出了点问题，请再试一次。", too_fast: "发得有点快，请稍等再发。",
       bad_name: "这个昵称不可用。昵称为 1 到 64 个字符。", bad_content: "这条消息无法发送。消息为 1 到 4096 个字符。",
       bad_room: "不能使用这个房间名。", not_logged_in: "你还没有加入房间。", no_such_user: "对方已不在这里。",
+      name_taken: "这里已有人使用这个昵称。", name_reserved: "这个昵称已被保留，请换一个。", password_needed: "这个房间是私密的。",
     },
     unknownError: "服务器报告了一个问题。",
   },
@@ -727,6 +730,9 @@ function amIn(uid, name, time) {
 
 let listAsked = false;
 
+/* What trying once more does not mend: the reader has to choose another name or room. */
+const DOOR_ERRORS = new Set(["bad_name", "bad_room", "name_taken", "name_reserved", "password_needed"]);
+
 const HANDLERS = {
   user_list(message) {
     const entries = entriesOf(message.user_list);
@@ -768,8 +774,9 @@ const HANDLERS = {
     const mine = message.from_uid === me.uid;
     const whisper = message.to_uid !== "all";
     if (mine) unanswered = null;
-    if (!people.has(message.from_uid) && !listAsked) listAsked = line.send({ type: "user_list" });
-    const who = { uid: message.from_uid, name: nameOf(message.from_uid), mine };
+    const told = typeof message.from_name === "string" ? plainName(message.from_name) : null; /* from before we came */
+    if (told === null && !people.has(message.from_uid) && !listAsked) listAsked = line.send({ type: "user_list" });
+    const who = { uid: message.from_uid, name: told ?? nameOf(message.from_uid), mine };
     if (whisper) Object.assign(who, { toUid: message.to_uid, to: mine ? nameOf(message.to_uid) : "" });
     addMessage(who, plain(message.content), message.time);
   },
@@ -785,7 +792,7 @@ const HANDLERS = {
   error({ error }) {
     const sentenceOf = Object.hasOwn(strings.errors, error) ? strings.errors[error] : strings.unknownError;
     if (me.phase === "asked" || me.phase === "listed") {
-      if (error === "bad_name" || error === "bad_room") backToDoor(sentenceOf);
+      if (DOOR_ERRORS.has(error)) backToDoor(sentenceOf);
       else line.fail();
       return;
     }

@@ -1,6 +1,9 @@
 /* browser.test.mjs: the page of scripts/public/ in a real browser, with several people in the room. */
 import assert from "node:assert/strict";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
 import { connect } from "./client.mjs";
@@ -22,9 +25,9 @@ before(async () => {
 after(() => browser?.close());
 
 /* One scenario: its own server, any number of pages (each its own browser profile), and no error on any console. */
-function scenario(name, play) {
+function scenario(name, play, script = SERVER.script) {
   test(name, async () => {
-    const stage = { server: await startServer(SERVER), pages: [], errors: [], mayLoseLine: false };
+    const stage = { server: await startServer({ ...SERVER, script }), pages: [], errors: [], mayLoseLine: false };
     stage.open = (options) => openPage(stage, options);
     stage.join = async (nick, options) => {
       const page = await openPage(stage, options);
@@ -308,18 +311,54 @@ scenario("page_explains_every_error_and_gives_the_message_back", async (stage) =
   await page.evaluate(() => { window.line.send = (text) => { window.sent = JSON.parse(text); }; });
   const explained = new Set();
   for (const error of ["bad_json", "no_type", "unknown_type", "binary", "internal", "too_fast", "bad_name", "bad_content",
-    "bad_room", "no_such_user"]) {
+    "bad_room", "no_such_user", "name_taken", "name_reserved", "password_needed"]) {
     await say(page, "not heard");
     assert.equal(await page.locator("#text").inputValue(), "");
     await fail(error);
     assert.equal(await page.locator("#text").inputValue(), "not heard", error);
     explained.add(await page.locator("#notice").textContent());
   }
-  assert.equal(explained.size, 10, "each has a sentence of its own");
+  assert.equal(explained.size, 13, "each has a sentence of its own");
   assert.ok(!explained.has("The server reported a problem."));
   await fail("not_logged_in");
   assert.deepEqual(await page.evaluate(() => window.sent), { type: "login", name: "Ana" });
 });
+
+/* The rules of the default chat with modules of theirs, in a folder of its own. */
+function rulesWith(...modules) {
+  const folder = mkdtempSync(join(tmpdir(), "charlua-e2e-"));
+  after(() => rmSync(folder, { recursive: true }));
+  cpSync(`${ROOT}scripts`, folder, { recursive: true });
+  const use = modules.map((name) => `require "${name}"`).join(", ");
+  writeFileSync(join(folder, "rules.lua"), `local app = require "chat"\napp.use = { ${use} }\nreturn app\n`);
+  return join(folder, "rules.lua");
+}
+
+scenario("page_gets_along_with_the_ready_made_rules", async (stage) => {
+  const ana = await stage.join("Ana");
+  const eva = await stage.join("Eva");
+  await say(eva, "before you came");
+  await heard(ana, "before you came");
+  await eva.close();
+
+  const beto = await stage.open();
+  await beto.locator("#nick").fill("ana");
+  await beto.keyboard.press("Enter");
+  await beto.locator("#join-error").getByText("Somebody here has that name already.").waitFor();
+  await joinAs(beto, "Beto");
+  await heard(beto, "before you came");
+  assert.equal(await beto.locator("#log .msg .who .name").textContent(), "Eva");
+  assert.equal(await beto.locator(".person").count(), 2);
+
+  await say(beto, "/dance");
+  await beto.locator("#notice").getByText("The server reported a problem.").waitFor();
+  await say(beto, "/nick Carl");
+  await noted(ana, "Carl");
+  await say(beto, "/help");
+  await beto.locator("#log .msg.whisper .text").getByText("/msg NAME TEXT").waitFor();
+  await say(beto, "/msg Ana psst");
+  await heard(ana, "psst");
+}, rulesWith("commands", "nicknames", "rooms", "history", "typing"));
 
 scenario("page_sends_no_half_composed_word", async (stage) => {
   const ana = await stage.join("Ana");

@@ -259,13 +259,16 @@ const run = await readFile(`${ROOT}${FIXTURES}/run.lua`, "utf8");
 
 scenario("state_survives_a_reload_and_locals_do_not", { rules: run }, async (stage) => {
   const [ana, beto] = await stage.actors(2);
-  await ana.run("kept.local_ = 1; client.state.name = 'Ana'; client:join('patio'); chat.room('patio').state.topic = 'asado'");
+  await ana.run(`
+    kept.local_ = 1; client.state.name = 'Ana'; chat.state.day = 'Sunday'
+    client:join('patio'); chat.room('patio').state.topic = 'asado'`);
   await beto.run("client:join('patio')");
   await stage.reload();
   assert.deepEqual(await ana.run(`
     local room = chat.room('patio')
-    return kept.local_, client.state.name, room.state.topic, room.size, room:members()[1] == client, client:rooms()[1] == room`),
-  [null, "Ana", "asado", 2, true, true]);
+    return kept.local_, client.state.name, chat.state.day, room.state.topic, room.size, room:members()[1] == client,
+      client:rooms()[1] == room`),
+  [null, "Ana", "Sunday", "asado", 2, true, true]);
   beto.say("chat.room('patio'):send('1', { except = client })");
   assert.equal(await ana.next(), 1);
 });

@@ -53,6 +53,12 @@ static const struct value {
     {"watch", NULL, {NULL}},
     {"trusted", NULL, {NULL}},
     {"set", "key=value", {"", "key", "=value", "="}},
+    {"env", "API_KEY", {"", "A=B", "1A", "A B", "A-B", "\xC3\xB1"}},
+    {"http-allow",
+     "https://example.org:8443",
+     {"", "*", "example.org", "ftp://a", "https://a/", "https://u@a"}},
+    {"http-ca", "ca.pem", {NULL}},
+    {"http-max", "2m", {"2M"}},
     {"log-level", "debug", {"", "Debug", "4", "warning", "error "}},
     {"max-message", "2m", {"1g", "1mm", "1 m", "m"}},
     {"max-fragments", "100", {"1k"}},
@@ -262,6 +268,12 @@ static void config_repeatable_options_have_a_cap(void **state)
     for (int i = 0; i < CONFIG_SET_MAX; i++)
         assert_int_equal(set(&c, "set", "key=a=b"), 0);
     assert_refuses(&c, "set", "key=value");
+    for (int i = 0; i < CONFIG_ENV_MAX; i++)
+        assert_int_equal(set(&c, "env", "HOME"), 0);
+    assert_refuses(&c, "env", "HOME");
+    for (int i = 0; i < CONFIG_ORIGIN_MAX; i++)
+        assert_int_equal(set(&c, "http-allow", "http://a"), 0);
+    assert_refuses(&c, "http-allow", "http://a");
     assert_string_equal(c.set[CONFIG_SET_MAX - 1].key, "key");
     assert_string_equal(c.set[CONFIG_SET_MAX - 1].value, "a=b");
     config_deinit(&c);

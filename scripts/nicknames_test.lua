@@ -1,0 +1,133 @@
+local t = require "charlua.test"
+
+local function rules(use)
+  return ('local app = require "chat"; app.use = { %s }; return app'):format(use)
+end
+t.preset { rules = rules 'require "nicknames"' }
+
+--- A client that has logged in, and has heard what that answers.
+local function login(s, name, room)
+  local client = s:client { name = name }
+  client:send { type = "login", name = name, room = room }
+  client:expect { type = "user_list" }
+  client:expect { type = "login", uid = client.id }
+  return client
+end
+
+local function expect_refused(s, name, code, room)
+  local client = s:client { name = name }
+  client:send { type = "login", name = name, room = room }
+  client:expect_error(code)
+  client:expect_nothing()
+end
+
+t.case("a client that knows no nicknames sees the default chat", function(s)
+  local pig, nick = login(s, "\u{732a}\u{732a}"), s:client { name = "mynick" }
+  nick:send { type = "login", name = "mynick" }
+  nick:expect_text(('{"type":"user_list","user_list":[{"uid":%d,"name":"\\u732a\\u732a"},{"uid":%d,"name":"mynick"}]}')
+    :format(pig.id, nick.id))
+  nick:expect_text(('{"type":"login","uid":%d,"name":"mynick","time":"2014-08-12 17:50:30"}'):format(nick.id))
+  nick:expect_nothing()
+  expect_refused(s, "", "bad_name")
+  expect_refused(s, 7, "bad_name")
+  expect_refused(s, ("x"):rep(5000), "bad_name")
+end)
+
+t.case("a name that looks like one in the room is taken", function(s)
+  local ana = login(s, "Ana <\u{D1}and\u{DA}>  Iv\u{41B}")
+  expect_refused(s, " ana <\u{F1}AND\u{FA}> iv\u{43B} ", "name_taken")
+  expect_refused(s, "An\u{200B}a <\u{D1}and\u{DA}> Iv\u{41B}", "name_taken")
+  login(s, "Ana <nandu> Iv\u{41B}")
+  login(s, "ana <\u{F1}and\u{FA}> iv\u{43B}", "den")
+  ana:expect { type = "login", name = "Ana &lt;nandu&gt; Iv\u{41B}" }
+  ana:expect_nothing()
+end)
+
+t.case("letters that differ in more than being capitals are different", function(s)
+  for _, name in ipairs { "\u{E0}", "\u{E1}", "\u{FF}", "\u{101}", "\u{103}", "\u{3B1}", "\u{430}", "\u{732A}", "a" } do
+    login(s, name)
+  end
+end)
+
+t.case("a name is free again when its client has another one, another room, or has gone", function(s)
+  s:reload(rules 'require "rooms", require "nicknames"')
+  local ana = login(s, "Ana")
+  ana:send { type = "nick", name = "Eva" }
+  ana:expect { type = "login", uid = ana.id, name = "Eva" }
+  expect_refused(s, "eva", "name_taken")
+  local beto = login(s, "Ana")
+  beto:send { type = "join", room = "den" }
+  local carl = login(s, "Ana")
+  carl:send { type = "join", room = "den" }
+  carl:expect_error "name_taken"
+  carl:send { type = "say", to_uid = "all", content = "still here" }
+  carl:expect { type = "say", content = "still here" }
+  beto:close()
+  carl:send { type = "join", room = "den" }
+  carl:expect { type = "user_list", user_list = { { uid = carl.id, name = "Ana" } } }
+  ana:close()
+  login(s, "Eva")
+end)
+
+t.case("nick tells the room in a way that clients know, and refuses what login does", function(s)
+  local ana, beto = login(s, "Ana"), login(s, "Beto")
+  ana:skip()
+  ana:send { type = "nick", name = "beto" }
+  ana:expect_error "name_taken"
+  ana:send { type = "nick", name = " " }
+  ana:expect_error "bad_name"
+  ana:send { type = "nick" }
+  ana:expect_error "bad_name"
+  ana:send { type = "nick", name = "ANA" }
+  local text = ('{"type":"login","uid":%d,"name":"ANA","time":"2014-08-12 17:50:30"}'):format(ana.id)
+  ana:expect_text(text)
+  beto:expect_text(text)
+  ana:expect_nothing()
+  local eva = s:client {}
+  eva:send { type = "nick", name = "Eva" }
+  eva:expect_error "not_logged_in"
+end)
+
+t.case("reserved names are nobody's", function(s)
+  s:reload(rules 'require "nicknames".configure { reserved = { "Admin", "R&D" } }')
+  expect_refused(s, "ADMIN", "name_reserved")
+  expect_refused(s, " r&d", "name_reserved")
+  login(s, "Administrator")
+end)
+
+t.case("names that are there before the module are taken, too", function(s)
+  s:reload(rules "")
+  login(s, "Ana")
+  login(s, "Ana")
+  s:reload()
+  expect_refused(s, "ana", "name_taken")
+  s:reload()
+  expect_refused(s, "ana", "name_taken")
+end)
+
+t.case("names that were there before the module are free when they are left", function(s)
+  s:reload(rules "")
+  local ana, beto = login(s, "Ana"), login(s, "Beto")
+  s:reload(rules 'require "rooms", require "nicknames"')
+  expect_refused(s, "Ana", "name_taken")
+  ana:send { type = "nick", name = "Eva" }
+  beto:send { type = "join", room = "den" }
+  login(s, "Ana")
+  login(s, "Beto")
+end)
+
+t.case("no more is kept than the names that are in use", { rules = [[
+  local app = require "chat"
+  app.use = { require "nicknames" }
+  function app.on.kept(client)
+    client:send { kept = client.state.room.state.nicknames }
+  end
+  return app
+]] }, function(s)
+  local ana, beto = login(s, "Ana"), login(s, "Beto")
+  for i = 1, 10 do ana:send { type = "nick", name = "Ana " .. i } end
+  beto:close()
+  ana:skip()
+  ana:send { type = "kept" }
+  ana:expect_text(('{"kept":{"ana 10":%d}}'):format(ana.id))
+end)

@@ -1,0 +1,261 @@
+--- rate_test.lua: who talks too fast is slowed down (rate.lua).
+local t = require "charlua.test"
+
+--- The default chat with flood control; `configure`: what is set, as Lua text.
+local function rules(configure)
+  return ([[
+    local app = require "chat"
+    app.use = { require "roles", require "rate".configure { %s } }
+    return app
+  ]]):format(configure or "")
+end
+
+t.preset { script = "chat.lua", rules = rules(), set = { moderator_secret = "mate" } }
+
+local function enter(s, name, room)
+  local c = s:client { name = name }
+  c:send { type = "login", name = name, room = room }
+  c:skip()
+  return c
+end
+
+local function say(c) c:send { type = "say", to_uid = "all", content = "hi" } end
+
+local function promote(c)
+  c:send { type = "auth", secret = "mate" }
+  c:expect { type = "auth", role = "moderator" }
+end
+
+--- `c` may say `count` times, and not once more; returns when it should come again.
+local function has_room_for(c, count)
+  for _ = 1, count do
+    say(c)
+    c:expect { type = "say" }
+  end
+  say(c)
+  return c:expect_error "slow_down".retry_after
+end
+
+t.case("the captured conversation is as it is without", function(s)
+  local pig, mynick = s:client {}, s:client {}
+  pig:send '{"type":"login","name":"猪猪"}'
+  mynick:send '{"type":"login","name":"mynick"}'
+  mynick:expect_text(([[{"type":"user_list","user_list":[{"uid":%d,"name":"\u732a\u732a"},]]
+    .. [[{"uid":%d,"name":"mynick"}]}]]):format(pig.id, mynick.id))
+  mynick:expect_text(([[{"type":"login","uid":%d,"name":"mynick","time":"2014-08-12 17:50:30"}]]):format(mynick.id))
+  s:advance(32)
+  mynick:send '{"type":"say","to_uid":"all","content":"hi,  all !"}'
+  mynick:expect_text(
+    ([[{"type":"say","from_uid":%d,"to_uid":"all","content":"hi,  all !","time":"2014-08-12 17:51:02"}]])
+      :format(mynick.id))
+  mynick:expect_nothing()
+end)
+
+t.case("so many may come at once, and the next is dropped and answered", function(s)
+  local ana, beto = enter(s, "Ana"), enter(s, "Beto")
+  ana:skip()
+  t.equal(has_room_for(ana, 5), 2)
+  t.equal(#beto:skip(), 5)
+  say(ana)
+  ana:expect_text [[{"type":"error","error":"slow_down","retry_after":2}]]
+  beto:expect_nothing()
+end)
+
+t.case("who waits as long as it was told is heard", { rules = rules "messages = 1, seconds = 49" }, function(s)
+  local ana = enter(s, "Ana") -- 49 times 1/49 is a little less than 1
+  for _ = 1, 20 do
+    t.equal(has_room_for(ana, 1), 49)
+    s:advance(49)
+  end
+end)
+
+t.case("the bucket fills over time, and no further", function(s)
+  local ana = enter(s, "Ana")
+  has_room_for(ana, 5)
+  s:advance(6)
+  has_room_for(ana, 3)
+  s:advance(3600)
+  has_room_for(ana, 5)
+end)
+
+t.case("each client has its own bucket", function(s)
+  local ana, beto = enter(s, "Ana"), enter(s, "Beto")
+  ana:skip()
+  has_room_for(ana, 5)
+  beto:skip()
+  has_room_for(beto, 5)
+end)
+
+t.case("messages of other types do not count", function(s)
+  local ana = enter(s, "Ana")
+  for _ = 1, 30 do
+    ana:send { type = "user_list" }
+    ana:expect { type = "user_list" }
+  end
+  has_room_for(ana, 5)
+end)
+
+t.case("which types count is an option", { rules = rules 'types = { "user_list", "say" }, messages = 2' }, function(s)
+  local ana = enter(s, "Ana")
+  say(ana)
+  ana:send { type = "user_list" }
+  ana:skip()
+  say(ana)
+  ana:expect_error "slow_down"
+  ana:send { type = "user_list" }
+  ana:expect_error "slow_down"
+end)
+
+t.case("what is refused by the chat counts as well", function(s)
+  local eva = s:client {}
+  for _ = 1, 5 do
+    say(eva)
+    eva:expect_error "not_logged_in"
+  end
+  say(eva)
+  eva:expect_error "slow_down"
+end)
+
+t.case("who goes on is closed with 1008", { rules = rules "refusals = 3" }, function(s)
+  local ana, beto = enter(s, "Ana"), enter(s, "Beto")
+  ana:skip()
+  has_room_for(ana, 5)
+  beto:skip()
+  say(ana)
+  ana:expect_error "slow_down"
+  say(ana)
+  ana:expect_error "slow_down"
+  ana:expect_closed(1008, "slow down")
+  beto:expect { type = "logout", uid = ana.id }
+  s:expect_log "closed for flooding"
+end)
+
+t.case("who floods slowly is closed, too", { rules = rules "refusals = 10" }, function(s)
+  local ana = enter(s, "Ana")
+  for _ = 1, 30 do
+    say(ana)
+    s:advance(1)
+  end
+  ana:expect_closed(1008)
+end)
+
+t.case("a pause that fills the bucket makes up for it", { rules = rules "refusals = 3" }, function(s)
+  local ana = enter(s, "Ana")
+  for _ = 1, 5 do
+    has_room_for(ana, 5)
+    say(ana)
+    ana:expect_error "slow_down"
+    s:advance(12)
+  end
+end)
+
+t.case("a reload fills no bucket and forgets no refusal", { rules = rules "refusals = 3" }, function(s)
+  local ana = enter(s, "Ana")
+  has_room_for(ana, 5)
+  s:reload()
+  say(ana)
+  ana:expect_error "slow_down"
+  s:reload()
+  say(ana)
+  ana:expect_closed(1008)
+end)
+
+t.case("state of another shape is begun anew", function(s)
+  s:reload [[
+    local app = require "chat"
+    function app.on.odd(client) client.state.rate = { tokens = "many", at = 1 } end
+    return app
+  ]]
+  local ana = enter(s, "Ana")
+  ana:send { type = "odd" }
+  s:reload()
+  has_room_for(ana, 5)
+end)
+
+-- Slow mode ---------------------------------------------------------------
+
+local SLOW = rules "slow_mode = 10"
+
+t.case("slow mode: seconds lie between two says of one client", { rules = SLOW }, function(s)
+  local ana, beto = enter(s, "Ana"), enter(s, "Beto")
+  ana:skip()
+  say(ana)
+  say(beto)
+  for _, c in ipairs { ana, beto } do t.equal(#c:skip(), 2) end
+  s:advance(2.5)
+  say(ana)
+  ana:expect_text [[{"type":"error","error":"slow_down","retry_after":8}]]
+  s:advance(7.5)
+  say(ana)
+  ana:expect { type = "say" }
+  s:reload()
+  say(ana)
+  t.equal(ana:expect_error "slow_down".retry_after, 10)
+end)
+
+t.case("who floods a slow room is closed, too", { rules = SLOW }, function(s)
+  local ana = enter(s, "Ana")
+  for _ = 1, 30 do say(ana) end
+  ana:expect_closed(1008)
+end)
+
+t.case("a moderator sets slow mode for the own room, is exempt from it, and ends it", function(s)
+  local ana, beto, eva = enter(s, "Ana"), enter(s, "Beto"), enter(s, "Eva", "blue")
+  ana:skip()
+  promote(ana)
+  ana:send { type = "slow_mode", seconds = 30 }
+  for _, c in ipairs { ana, beto } do
+    c:expect_text(([[{"type":"slow_mode","from_uid":%d,"seconds":30}]]):format(ana.id))
+  end
+  s:expect_log "slow mode client="
+  s:reload()
+  say(beto)
+  say(ana)
+  say(ana)
+  t.equal(#beto:skip(), 3)
+  say(beto)
+  t.equal(beto:expect_error "slow_down".retry_after, 30)
+  say(eva)
+  say(eva)
+  t.equal(#eva:skip(), 2)
+  ana:send { type = "slow_mode", seconds = 0 }
+  beto:expect { type = "slow_mode", seconds = 0 }
+  say(beto)
+  beto:expect { type = "say" }
+end)
+
+t.case("slow mode ends with its room", function(s)
+  local ana = enter(s, "Ana")
+  promote(ana)
+  ana:send { type = "slow_mode", seconds = 30 }
+  ana:close()
+  local beto = enter(s, "Beto")
+  has_room_for(beto, 5)
+end)
+
+t.case("others set no slow mode, and moderators no odd one", function(s)
+  local ana = s:client {}
+  ana:send { type = "slow_mode", seconds = 1 }
+  ana:expect_error "not_logged_in"
+  ana:send { type = "login", name = "Ana" }
+  ana:skip()
+  ana:send { type = "slow_mode", seconds = 1 }
+  ana:expect_error "not_allowed"
+  promote(ana)
+  for _, seconds in ipairs { "-1", "3601", '"5"', "null", "[]", "1e999" } do
+    ana:send('{"type":"slow_mode","seconds":' .. seconds .. "}")
+    ana:expect_error "bad_seconds"
+  end
+  ana:send { type = "slow_mode" }
+  ana:expect_error "bad_seconds"
+end)
+
+for _, case in ipairs {
+  { "mesages = 5", "no option 'mesages'" }, { "messages = '5'", "is a string" }, { "messages = 0", "at least 1" },
+  { "seconds = 0", "more than 0" },
+} do
+  t.case("an option that is wrong keeps the old rules: " .. case[1], function(s)
+    t.ok(not s:reload(rules(case[1]), true))
+    s:expect_log(case[2])
+  end)
+end

@@ -1,0 +1,169 @@
+--- workerman.lua: the rules of workerman-chat as its later versions speak them, so that their page works unchanged.
+-- An app of its own: charlua scripts/workerman.lua. All values are strings; the fields come in this order:
+--
+--   client sends                                             server answers
+--   {"type":"login","client_name":"Ana","room_id":"1"}       login to the others there, and with client_list to Ana
+--   {"type":"say","to_client_id":"all","to_client_name":"...","content":"hi"}      say to all in the room
+--   {"type":"say","to_client_id":"536870913","to_client_name":"...","content":"psst"}   say to that one and to Ana
+--   {"type":"pong"}                                          nothing
+--
+--   {"type":"login","client_id","client_name","time"[,"client_list":{client_id:client_name,...}]}
+--   {"type":"say","from_client_id","from_client_name","to_client_id","content","time"}
+--   {"type":"logout","from_client_id","from_client_name","time"}  to who is left
+--   {"type":"ping"}                                               to everybody every 10 seconds
+--   {"type":"error","error":CODE}                                 which that page ignores: bad_name, bad_room,
+--                                                                 bad_content, not_logged_in, no_such_user
+--
+-- A private content begins with "<b>对你说: </b>", and what comes back to its sender with "<b>你对NAME说: </b>". Names
+-- and contents are HTML-escaped, line breaks get a "<br />". Who is silent for a minute is closed.
+--
+-- Unlike there: names are escaped once everywhere (login escaped them twice); NAME is who it is, whatever
+-- to_client_name says; private messages stay within the room, and one to a stranger is an error; a second login with
+-- another room leaves the first one; nobody's silence was limited there.
+local chat = require "charlua"
+
+local NAME_MAX, ROOM_MAX, CONTENT_MAX = 64, 64, 4096 -- characters
+local PING_SECONDS, SILENCE_SECONDS = 10, 60
+local SLICE = 1000 -- clients looked at in one go
+
+local app = { api = 1, on = {}, timers = {} }
+
+local function timestamp()
+  return os.date("%Y-%m-%d %H:%M:%S", math.floor(chat.now()))
+end
+
+local function refuse(client, reason)
+  client:send(chat.object("type", "error", "error", reason))
+end
+
+--- `text` without white space around it if it is a string of 1 to `max` characters, none of them a control character.
+local function clean(text, max)
+  if type(text) ~= "string" or #text > max * 4 + 64 then return nil end
+  text = text:match("^%s*(.*%S)") or ""
+  local length = utf8.len(text)
+  if not length or length < 1 or length > max or text:find("%c") or text:find("\xC2[\x80-\x9F]") then return nil end
+  return text
+end
+
+--- The room's name that `id` is, a string or an integer, or nil.
+local function room_name(id)
+  local number = type(id) == "number" and math.tointeger(id)
+  local name = clean(number and ("%d"):format(number) or id, ROOM_MAX)
+  return name and #name <= 128 and name or nil
+end
+
+--- `run` of CR and LF with "<br />" before each line break: CR LF, LF CR, or one of them.
+local function break_lines(run)
+  local at, parts = 1, {}
+  while at <= #run do
+    local pair = run:sub(at, at + 1)
+    local length = (pair == "\r\n" or pair == "\n\r") and 2 or 1
+    parts[#parts + 1] = "<br />" .. run:sub(at, at + length - 1)
+    at = at + length
+  end
+  return table.concat(parts)
+end
+
+--- The text that may be shown, or nil.
+local function clean_content(content)
+  if type(content) ~= "string" or #content > CONTENT_MAX * 4 then return nil end
+  local length = utf8.len(content)
+  if not length or length < 1 or length > CONTENT_MAX then return nil end
+  return (chat.escape_html(content):gsub("[\r\n]+", break_lines))
+end
+
+local function id_of(client)
+  return ("%d"):format(client.id)
+end
+
+--- Tells `room` that `client` is no longer there.
+local function say_goodbye(client, room)
+  client:leave(room)
+  room:send(chat.object("type", "logout", "from_client_id", id_of(client), "from_client_name", client.state.name,
+    "time", timestamp()))
+end
+
+--- Everybody in `room`, id to name, in order of joining; `client`, whose name is `name`, is there.
+local function client_list(room, client, name)
+  local list = {}
+  for _, member in ipairs(room:members()) do
+    list[#list + 1] = id_of(member)
+    list[#list + 1] = member == client and name or member.state.name
+  end
+  return chat.object(table.unpack(list))
+end
+
+function app.on_open(client)
+  client.state.heard_at = chat.now()
+end
+
+--- Runs before the handlers of every type.
+app.on["*"] = function(client)
+  client.state.heard_at = chat.now()
+end
+
+function app.on.pong() end
+
+--- {"type":"login","client_name":...,"room_id":...}: joins, moves to another room, or renames.
+function app.on.login(client, msg)
+  local state, name, wanted = client.state, clean(msg.client_name, NAME_MAX), room_name(msg.room_id)
+  if not name then return refuse(client, "bad_name") end
+  if not wanted then return refuse(client, "bad_room") end
+  local room, id, time = chat.room(wanted), id_of(client), timestamp()
+  name = chat.escape_html(name)
+  if not client:join(room) then return refuse(client, "bad_room") end
+  if state.room and state.room ~= room then say_goodbye(client, state.room) end
+  room:send(chat.object("type", "login", "client_id", id, "client_name", name, "time", time), { except = client })
+  client:send(chat.object("type", "login", "client_id", id, "client_name", name, "time", time,
+    "client_list", client_list(room, client, name)))
+  state.name, state.room = name, room -- last: what fails above leaves them as they were
+end
+
+--- The member of `room` whose id is `id`, or nil.
+local function member_of(room, id)
+  local peer = type(id) == "string" and id:find("^%d+$") and chat.client(math.tointeger(id))
+  return peer and peer.state.room == room and peer or nil
+end
+
+--- {"type":"say","to_client_id":"all" or an id,"content":...}: to the room, or to one member of it.
+function app.on.say(client, msg)
+  local name, room = client.state.name, client.state.room
+  if not room then return refuse(client, "not_logged_in") end
+  local content = clean_content(msg.content)
+  if not content then return refuse(client, "bad_content") end
+  local function say(to, text)
+    return chat.object("type", "say", "from_client_id", id_of(client), "from_client_name", name, "to_client_id", to,
+      "content", text, "time", timestamp())
+  end
+  if msg.to_client_id == "all" then return room:send(say("all", content)) end
+  local peer = member_of(room, msg.to_client_id)
+  if not peer then return refuse(client, "no_such_user") end
+  peer:send(say(id_of(peer), "<b>对你说: </b>" .. content))
+  client:send(say(id_of(peer), "<b>你对" .. peer.state.name .. "说: </b>" .. content))
+end
+
+function app.on_close(client)
+  if client.state.room then say_goodbye(client, client.state.room) end
+end
+
+--- Pings everybody and closes who has been silent; a part at a time, as there may be many.
+function app.timers.ping()
+  chat.send(chat.object("type", "ping"))
+  for i, client in ipairs(chat.clients()) do
+    if i % SLICE == 0 then chat.sleep(0) end
+    local heard_at = client.state.heard_at or chat.now() -- nil: it came under other rules
+    client.state.heard_at = heard_at
+    if chat.now() - heard_at >= SILENCE_SECONDS then client:close(1008, "silent for a minute") end
+  end
+end
+
+chat.every(PING_SECONDS, "ping")
+
+--- Runs in a scratch state before these rules replace older ones; an error here keeps the old ones.
+function app.selftest()
+  assert(clean(" Ana ", 3) == "Ana" and clean("Anas", 3) == nil and clean("a\nb", 3) == nil)
+  assert(room_name("1") == "1" and room_name(1.0) == "1" and room_name(1.5) == nil)
+  assert(clean_content("a\r\n\n\rb\n\n<") == "a<br />\r\n<br />\n\rb<br />\n<br />\n&lt;")
+end
+
+return app
