@@ -36,6 +36,8 @@ static const struct charlua_option options[] = {
     {"script", "FILE", "chat.lua", "the rules; the same as the SCRIPT argument"},
     {"page", "DIR", "public, beside the script", "the static files to serve"},
     {"watch", NULL, NULL, "reload the rules when the script or a module of it is saved"},
+    {"trusted", NULL, NULL,
+     "scripts may use io, os, debug, C modules and bytecode: all that this user may"},
     {"set", "KEY=VALUE", NULL, "a value for the script, in chat.options; repeatable"},
     {"env", "NAME", NULL,
      "let the script read this environment variable, with chat.env; repeatable"},
@@ -332,8 +334,12 @@ static int set_slow(struct config *c, const char *value, char *error, size_t siz
 int config_set(struct config *c, const char *name, const char *value, char *error,
                size_t size)
 {
-    if (strcmp(name, "watch") == 0 || strcmp(name, "no-deflate") == 0) {
-        *(*name == 'w' ? &c->watch : &c->no_deflate) = true;
+    bool *flag = strcmp(name, "watch") == 0        ? &c->watch
+                 : strcmp(name, "trusted") == 0    ? &c->trusted_script
+                 : strcmp(name, "no-deflate") == 0 ? &c->no_deflate
+                                                   : NULL;
+    if (flag) {
+        *flag = true;
         return 0;
     }
     for (size_t i = 0; i < COUNT_OF(options); i++) {

@@ -47,6 +47,7 @@ struct config {
     char *page;      /* NULL: "public" beside the script */
     int64_t threads; /* -1: by the number of CPUs */
     bool watch;
+    bool trusted_script;
     bool no_deflate;
     bool drop_when_slow;
     enum log_level log_level;

@@ -10,6 +10,7 @@
 #include "net/page.h"
 #include "net/tls.h"
 #include "room/shard.h"
+#include "script/watchdog.h"
 
 #include <errno.h>
 #include <ev.h>
@@ -59,7 +60,8 @@ struct server {
     struct place *places; /* beside main: with threads, the host's and the shards' */
     size_t place_count;
     struct host *host;
-    struct fetch *fetch; /* NULL where no service may be asked */
+    struct watchdog *watchdog; /* over the host */
+    struct fetch *fetch;       /* NULL where no service may be asked */
     struct host_option env[CONFIG_ENV_MAX];
     size_t env_count;
     struct shard **shards;
@@ -491,6 +493,7 @@ void server_host_setup(const struct server_setup *setup, struct host_setup *out)
     const struct config *c = setup->config;
     *out = (struct host_setup){
         .script = c->script,
+        .trusted = c->trusted_script,
         .options = (const struct host_option *)(const void *)c->set,
         .option_count = c->set_count,
         .natives = setup->natives,
@@ -514,6 +517,7 @@ static int build_host(struct server *s, const struct server_setup *setup)
 {
     struct host_setup host;
     server_host_setup(setup, &host);
+    host.watchdog = s->watchdog = watchdog_new(s->log); /* without one it serves, too */
     host.stats = &s->stats;
     host.inbox = &s->host_inbox;
     host.shards = s->inboxes;
@@ -624,6 +628,8 @@ static void tear_down(struct server *s)
         buf_deinit(&s->accepted[i].buf);
     }
     host_free(s->host);
+    watchdog_free(s->watchdog);
+    s->watchdog = NULL;
     while (s->env_count)
         free((char *)(uintptr_t)s->env[--s->env_count].value);
     for (uint32_t i = 0; s->has_inboxes && i < s->shard_count; i++)

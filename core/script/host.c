@@ -541,6 +541,7 @@ struct host *host_new(const struct host_setup *setup)
         return NULL;
     }
     h->vm.now = &h->now;
+    h->loader.trusted = setup->trusted;
     h->world.on_room_gone = on_room_gone;
     h->world.ctx = h;
     return h;

@@ -12,6 +12,7 @@
 
 struct host;
 struct lua_State;
+struct watchdog;
 
 struct host_option {
     const char *key, *value;
@@ -27,14 +28,16 @@ struct host_native {
 
 struct host_setup {
     const char *script;
+    bool trusted;                      /* the script may use what trusted.h says */
     const struct host_option *options; /* for chat.options */
     size_t option_count;
     const struct host_native *natives;
     size_t native_count;
     const struct log *log;
     struct stats *stats;
-    struct mailbox *inbox;  /* mail for it */
-    struct mailbox *shards; /* their inboxes, by index */
+    struct watchdog *watchdog; /* or NULL */
+    struct mailbox *inbox;     /* mail for it */
+    struct mailbox *shards;    /* their inboxes, by index */
     uint32_t shard_count;
     struct mailbox *services;      /* takes MAIL_FETCH; MAIL_FETCHED comes to the inbox.
                                     * NULL: no service can be asked */

@@ -2,12 +2,14 @@
 #include "script/loader.h"
 
 #include "script/sandbox.h"
+#include "script/trusted.h"
 
 #include <lauxlib.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* Upvalues of require. */
 enum { UP_LOADER = 1, UP_DIR, UP_ENVIRONMENT, UP_MODULES };
@@ -98,12 +100,18 @@ static int require(lua_State *L)
     const char *file = luaL_gsub(L, name, ".", "/");
     const char *path =
         lua_pushfstring(L, "%s/%s.lua", lua_tostring(L, lua_upvalueindex(UP_DIR)), file);
-    compile(L, lua_touserdata(L, lua_upvalueindex(UP_LOADER)), path, (struct bytes){0},
-            lua_upvalueindex(UP_ENVIRONMENT));
+    struct loader *l = lua_touserdata(L, lua_upvalueindex(UP_LOADER));
+    bool elsewhere = l->trusted && access(path, F_OK) != 0;
+    if (elsewhere)
+        trusted_find(L, name, lua_upvalueindex(UP_ENVIRONMENT));
+    else
+        compile(L, l, path, (struct bytes){0}, lua_upvalueindex(UP_ENVIRONMENT));
     lua_pushlightuserdata(L, L);
     lua_setfield(L, lua_upvalueindex(UP_MODULES), name);
     lua_pushvalue(L, 1);
-    if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+    if (elsewhere)
+        lua_insert(L, -2); /* function, name, where it was found */
+    if (lua_pcall(L, elsewhere ? 2 : 1, 1, 0) != LUA_OK) {
         lua_pushnil(L);
         lua_setfield(L, lua_upvalueindex(UP_MODULES), name); /* to be tried again */
         return lua_error(L);
@@ -125,6 +133,8 @@ void loader_run(lua_State *L, struct loader *l, const char *script, struct bytes
     l->count = 0;
     l->changed = false;
     sandbox_push(L);
+    if (l->trusted)
+        trusted_open(L);
     int environment = lua_gettop(L);
     lua_pushlightuserdata(L, l);
     lua_pushlstring(L, slash ? script : ".", slash ? (size_t)(slash - script) : 1);

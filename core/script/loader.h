@@ -24,6 +24,7 @@ struct loader {
     struct loaded_file *files;
     int count;
     bool changed; /* at the last look */
+    bool trusted; /* scripts get what trusted.h says, too */
 };
 
 void loader_deinit(struct loader *l);

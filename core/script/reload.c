@@ -5,6 +5,7 @@
 #include "script/app.h"
 #include "script/guard.h"
 #include "script/route.h"
+#include "script/watchdog.h"
 
 #include <lauxlib.h>
 #include <stdio.h>
@@ -79,6 +80,7 @@ static int load(lua_State *L)
     app_swap(L);
     if (!h->is_scratch)
         return 0;
+    watchdog_name(h->setup.watchdog, "selftest");
     app_push(L, NULL, "selftest");
     if (lua_isfunction(L, -1))
         lua_call(L, 0, 0);
@@ -90,7 +92,9 @@ static int load(lua_State *L)
 static int load_in(struct host *h, char error[VM_ERROR_SIZE])
 {
     vm_budget_begin(&h->vm, LOAD_SECONDS);
+    watchdog_begin(h->setup.watchdog, "load", 0);
     int result = vm_call(&h->vm, load, h, error);
+    watchdog_end(h->setup.watchdog);
     vm_budget_end(&h->vm);
     if (result < 0)
         run_rollback(h);

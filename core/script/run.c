@@ -5,6 +5,7 @@
 
 #include "script/app.h"
 #include "script/route.h"
+#include "script/watchdog.h"
 #include "wire/close.h"
 #include "wire/utf8.h"
 
@@ -16,6 +17,14 @@
 #define TOO_DEEP "Found too many nested data structures"
 
 enum { IDLE_TASKS_MAX = 64, TEXT_KEEP_BYTES = 64 * 1024 };
+
+/* What the log calls it. */
+static const char *kind_name(enum run_kind kind)
+{
+    static const char *const names[] = {"on_open", "message", "on_close", "timer",
+                                        "event",   "request", "resumed"};
+    return names[kind];
+}
 
 /* A task to run on: an idle one, or a new one, anchored in the registry. */
 static struct task *task_get(lua_State *L, struct host *h)
@@ -69,6 +78,7 @@ static bool push_decoded(lua_State *L, struct run *r)
         r->protocol_error = "unknown_type";
         return false;
     }
+    watchdog_name(host_of(L)->setup.watchdog, lua_tostring(L, -4));
     /* message, type, app, on, handler -> handler, message */
     lua_replace(L, -4);
     lua_pop(L, 2);
@@ -101,6 +111,7 @@ static void push_timer(lua_State *L, const struct run *r)
     if (lua_isnil(L, -1))
         luaL_error(L, "a timer is due, but app.timers.%s is not there",
                    lua_tostring(L, entry));
+    watchdog_name(host_of(L)->setup.watchdog, lua_tostring(L, entry));
     lua_replace(L, entry);
 }
 
@@ -339,16 +350,14 @@ void run_send_error(struct host *h, struct client *c, const char *what)
 
 static void report(struct host *h, const struct run *r, const char *error)
 {
-    static const char *const names[] = {"on_open", "message", "on_close", "timer",
-                                        "event",   "request", "resumed"};
     stats_add(&h->setup.stats->handler_errors, 1);
     if (r->asked)
         log_error(h->setup.log, "handler failed handler=%s route=\"%s\": %s",
-                  names[r->kind], r->asked->route, error);
+                  kind_name(r->kind), r->asked->route, error);
     else
         log_error(h->setup.log, "handler failed handler=%s client=%llu: %s",
-                  names[r->kind], r->client ? (unsigned long long)r->client->id : 0ULL,
-                  error);
+                  kind_name(r->kind),
+                  r->client ? (unsigned long long)r->client->id : 0ULL, error);
 }
 
 /* The task has ended: it is kept for use again, unless it failed or there are enough. */
@@ -398,10 +407,12 @@ static void refuse(struct host *h, struct run *r)
 bool run_handler(struct host *h, struct run *r)
 {
     r->handler = r->task ? (enum run_kind)r->task->kind : r->kind;
+    watchdog_begin(h->setup.watchdog, kind_name(r->kind), r->client ? r->client->id : 0);
     if (vm_call(&h->vm, begin_run, r, r->error) < 0) {
         r->failed = true;
         r->no_memory = h->vm.no_memory;
     }
+    watchdog_end(h->setup.watchdog);
     vm_budget_end(&h->vm);
     h->current = NULL;
     if (!r->failed && h->world.failed) {

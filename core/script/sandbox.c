@@ -29,14 +29,17 @@ static const char *read_text(lua_State *L, void *ud, size_t *size)
     return part;
 }
 
-/* load(chunk [, name [, mode [, env]]]) for text only: bytecode can break the state. The
- * function runs in the caller's globals (upvalue 1) unless env is given. */
+/* load(chunk [, name [, mode [, env]]]) for text only, unless upvalue 2 is true: bytecode
+ * can break the state. The function runs in the caller's globals (upvalue 1) unless env
+ * is given. */
 static int load_text(lua_State *L)
 {
     struct text text;
     text.at = luaL_checklstring(L, 1, &text.left);
     const char *name = luaL_optstring(L, 2, text.at);
-    if (lua_load(L, read_text, &text, name, "t") != LUA_OK) {
+    bool any = lua_toboolean(L, lua_upvalueindex(2));
+    const char *mode = any ? luaL_optstring(L, 3, "bt") : "t";
+    if (lua_load(L, read_text, &text, name, mode) != LUA_OK) {
         lua_pushnil(L);
         lua_insert(L, -2);
         return 2;
@@ -45,7 +48,8 @@ static int load_text(lua_State *L)
         lua_pushvalue(L, lua_upvalueindex(1));
     else
         lua_pushvalue(L, 4);
-    lua_setupvalue(L, -2, 1);
+    if (!lua_setupvalue(L, -2, 1))
+        lua_pop(L, 1); /* bytecode that has none */
     return 1;
 }
 
@@ -124,6 +128,13 @@ static void copy_library(lua_State *L, const char *name, lua_CFunction open)
     lua_setfield(L, -2, name);
 }
 
+void sandbox_push_load(lua_State *L, int globals, bool bytecode)
+{
+    lua_pushvalue(L, globals);
+    lua_pushboolean(L, bytecode);
+    lua_pushcclosure(L, load_text, 2);
+}
+
 void sandbox_push(lua_State *L)
 {
     static const char *const base[] = {
@@ -147,8 +158,7 @@ void sandbox_push(lua_State *L)
     guard_field(L, "date", date_of_turn);
     lua_setfield(L, -2, "os");
     guard_register(L);
-    lua_pushvalue(L, -1);
-    lua_pushcclosure(L, load_text, 1);
+    sandbox_push_load(L, lua_gettop(L), false);
     lua_setfield(L, -2, "load");
     lua_pushcfunction(L, collect_count);
     lua_setfield(L, -2, "collectgarbage");

@@ -5,10 +5,15 @@
 #define CHARLUA_SCRIPT_SANDBOX_H
 
 #include <lua.h>
+#include <stdbool.h>
 
 /* Pushes a fresh table of what a script may use of the standard libraries: its globals.
  * [-0, +1] */
 void sandbox_push(lua_State *L);
+
+/* Pushes the function `load` for the globals at `globals`; with `bytecode` it takes that,
+ * too. [-0, +1] */
+void sandbox_push_load(lua_State *L, int globals, bool bytecode);
 
 /* From now on math.random goes its way from `seed`. [-0, +0] */
 void sandbox_seed(lua_State *L, lua_Integer seed);

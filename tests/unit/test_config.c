@@ -51,6 +51,7 @@ static const struct value {
     {"script", "a.lua", {NULL}},
     {"page", "public", {NULL}},
     {"watch", NULL, {NULL}},
+    {"trusted", NULL, {NULL}},
     {"set", "key=value", {"", "key", "=value", "="}},
     {"env", "API_KEY", {"", "A=B", "1A", "A B", "A-B", "\xC3\xB1"}},
     {"http-allow",
