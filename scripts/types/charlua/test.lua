@@ -7,6 +7,8 @@
 ---@field script? string the rules' file, seen from the test's
 ---@field rules? string the rules as a text instead; what it requires is beside the test
 ---@field set? table<string, string> what chat.options has
+---@field env? table<string, string> what chat.env has
+---@field allow? string[] the origins that chat.http may ask
 ---@field seed? integer of chance; 1 if there is none
 
 ---@class charlua.test.client_options
@@ -132,6 +134,10 @@ function session:reload(rules, may_fail) end
 ---@return string line
 ---@return string level
 function session:expect_log(text) end
+
+--- Plays the services that chat.http asks: a status, perhaps a body and headers; nil and a reason; or false.
+---@param answer fun(request: table): (integer|false|nil), any, table?
+function session:on_http(answer) end
 
 --- Stops the server.
 function session:stop() end
