@@ -2,12 +2,12 @@
  * verified. libcrypto calculates, wire/jws knows the signatures. */
 #include "script/inside.h"
 
+#include "script/sandbox.h"
 #include "wire/base64url.h"
 #include "wire/jws.h"
 #include "wire/utf8.h"
 
 #include <lauxlib.h>
-#include <lualib.h>
 #include <math.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -47,22 +47,6 @@ static int refuse(lua_State *L, const char *why)
     return 2;
 }
 
-/* The bytes that a play has for chance: of math.random, which goes its way from a seed.
- */
-static void chance(lua_State *L, uint8_t *bytes, size_t n)
-{
-    luaL_requiref(L, "math", luaopen_math, 0);
-    lua_getfield(L, -1, "random");
-    for (size_t i = 0; i < n; i++) {
-        lua_pushvalue(L, -1);
-        lua_pushinteger(L, 0);
-        lua_call(L, 1, 1);
-        bytes[i] = (uint8_t)lua_tointeger(L, -1);
-        lua_pop(L, 1);
-    }
-    lua_pop(L, 2);
-}
-
 /* chat.crypto.token([bytes=16]) -> random bytes as base64url */
 static int token(lua_State *L)
 {
@@ -70,7 +54,7 @@ static int token(lua_State *L)
     lua_Integer n = luaL_optinteger(L, 1, 16);
     luaL_argcheck(L, n >= 1 && n <= TOKEN_BYTES_MAX, 1, "a token has 1 to 256 bytes");
     if (host_of(L)->setup.seed)
-        chance(L, bytes, (size_t)n);
+        sandbox_chance(L, bytes, (size_t)n);
     else if (getrandom(bytes, (size_t)n, 0) != n)
         return luaL_error(L, "the system has no random numbers");
     return push_base64url(L, (struct bytes){bytes, (size_t)n});

@@ -1,4 +1,5 @@
-/* play: one turn after the other, until nothing is left to do at this instant. */
+/* play: one turn after the other, until nothing is left to do at this instant. Longer
+ * than other files: it stands in for shards, sockets and services at once. */
 #include "script/play.h"
 
 #include "base/id.h"

@@ -1,6 +1,7 @@
 /* testing: plays as Lua objects for testing.lua. The files of cases are the author's own:
  * they have the whole standard library and no budget; the rules that they play have both
- * as in the server. */
+ * as in the server. Longer than other files: a function for each thing that cases can do.
+ */
 #include "script/testing.h"
 
 #include "base/cidr.h"

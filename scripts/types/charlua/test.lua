@@ -136,7 +136,7 @@ function session:reload(rules, may_fail) end
 function session:expect_log(text) end
 
 --- Plays the services that chat.http asks: a status, perhaps a body and headers; nil and a reason; or false.
----@param answer fun(request: table): (integer|false|nil), any, table?
+---@param answer fun(request: table): (integer|boolean|nil), any, table?
 function session:on_http(answer) end
 
 --- Stops the server.
