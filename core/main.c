@@ -208,9 +208,11 @@ static int read_flags(int argc, char **argv, enum command command)
 static int read_script(int argc, char **argv)
 {
     if (argc - optind > 1) {
-        fprintf(stderr,
-                "charlua: one SCRIPT is enough, '%s' is too many; see charlua --help\n",
-                argv[optind + 1]);
+        fprintf(
+            stderr,
+            "charlua: one SCRIPT is enough, '%s' is too many (serve, check or test comes "
+            "first); see charlua --help\n",
+            argv[optind + 1]);
         return EXIT_USAGE;
     }
     if (optind < argc) {
