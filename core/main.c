@@ -98,9 +98,9 @@ static void on_signal(int number)
         charlua_stop(server);
 }
 
-static void catch_signals(void)
+static void catch_signals(void (*handler)(int))
 {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
@@ -205,9 +205,11 @@ static int read_flags(int argc, char **argv)
 static int read_script(int argc, char **argv)
 {
     if (argc - optind > 1) {
-        fprintf(stderr,
-                "charlua: one SCRIPT is enough, '%s' is too many; see charlua --help\n",
-                argv[optind + 1]);
+        fprintf(
+            stderr,
+            "charlua: one SCRIPT is enough, '%s' is too many (serve, check or test comes "
+            "first); see charlua --help\n",
+            argv[optind + 1]);
         return EXIT_USAGE;
     }
     if (optind < argc) {
@@ -343,8 +345,10 @@ static int serve(void)
         fprintf(stderr, "charlua: %s; see charlua --help\n", charlua_error(server));
         return EXIT_USAGE;
     }
-    catch_signals();
-    if (charlua_run(server) < 0) {
+    catch_signals(on_signal);
+    int result = charlua_run(server);
+    catch_signals(SIG_IGN); /* there will be no server to tell */
+    if (result < 0) {
         fprintf(stderr, "charlua: %s\n", charlua_error(server));
         return EXIT_FAILURE;
     }

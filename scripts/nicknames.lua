@@ -41,6 +41,10 @@ end
 
 --- Sets options: `reserved`, an array of names. Returns the module.
 function nicknames.configure(options)
+  for key, value in pairs(options) do
+    if key ~= "reserved" then error("nicknames: there is no option '" .. tostring(key) .. "'", 2) end
+    if type(value) ~= "table" then error("nicknames: reserved is an array of names", 2) end
+  end
   for _, name in ipairs(options.reserved or {}) do reserved[key_of(chat.escape_html(name))] = true end
   return nicknames
 end

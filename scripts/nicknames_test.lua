@@ -95,6 +95,13 @@ t.case("reserved names are nobody's", function(s)
   login(s, "Administrator")
 end)
 
+t.case("options that there are not", function(s)
+  t.ok(not s:reload(rules 'require "nicknames".configure { resrved = { "Admin" } }', true), "a wrong name")
+  s:expect_log "nicknames: there is no option 'resrved'"
+  t.ok(not s:reload(rules 'require "nicknames".configure { reserved = "Admin" }', true), "a wrong type")
+  s:expect_log "nicknames: reserved is an array of names"
+end)
+
 t.case("names that are there before the module are taken, too", function(s)
   s:reload(rules "")
   login(s, "Ana")

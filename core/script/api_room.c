@@ -59,6 +59,9 @@ static struct bytes name_of(lua_State *L, int index)
 
 struct room *room_check(lua_State *L, int index, struct bytes *name)
 {
+    if (index > 1 && lua_type(L, index) != LUA_TSTRING &&
+        !luaL_testudata(L, index, ROOM_TYPE))
+        luaL_typeerror(L, index, "a room or its name");
     *name = lua_type(L, index) == LUA_TSTRING ? check_name(L, index) : name_of(L, index);
     return world_room(&host_of(L)->world, *name);
 }

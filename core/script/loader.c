@@ -95,6 +95,8 @@ static int require(lua_State *L)
                 L, "module '%s' requires itself, directly or through another", name);
         return 1;
     }
+    if (strcmp(name, "charlua.test") == 0)
+        return luaL_error(L, "charlua.test is for tests: say charlua test FILE...");
     if (!is_module_name(name))
         return luaL_error(L, "'%s' is no module's name", name);
     const char *file = luaL_gsub(L, name, ".", "/");

@@ -444,6 +444,9 @@ end
 package.path = folder .. "/?.lua"
 package.cpath = ""
 package.preload["charlua.test"] = function() return t end
+package.preload["charlua"] = function()
+  error("charlua is for rules; a test says require \"charlua.test\", and NAME_test.lua tests NAME.lua", 0)
+end
 
 local chunk, problem = loadfile(file)
 if not chunk then error(problem, 0) end

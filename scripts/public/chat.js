@@ -41,6 +41,8 @@ const LANGUAGES = {
       bad_room: "There cannot be a room with that name.", not_logged_in: "You are not in the room yet.",
       no_such_user: "That person is not here any more.", name_taken: "Somebody here has that name already.",
       name_reserved: "That name is reserved. Choose another one.", password_needed: "That room is private.",
+      banned: "You are banned.", muted: "You are muted: nobody hears that.", slow_down: "Slow down, and send it again.",
+      unknown_command: "There is no such command. /help lists them.",
     },
     unknownError: "The server reported a problem.",
   },
@@ -71,6 +73,8 @@ const LANGUAGES = {
       bad_room: "No puede haber una sala con ese nombre.", not_logged_in: "Todavía no estás en la sala.",
       no_such_user: "Esa persona ya no está aquí.", name_taken: "Alguien aquí ya tiene ese nombre.",
       name_reserved: "Ese nombre está reservado. Elige otro.", password_needed: "Esa sala es privada.",
+      banned: "Estás expulsado.", muted: "Estás silenciado: nadie oye eso.", slow_down: "Más despacio; envíalo otra vez.",
+      unknown_command: "No existe esa orden. /help las muestra.",
     },
     unknownError: "El servidor informó de un problema.",
   },
@@ -93,6 +97,7 @@ const LANGUAGES = {
       bad_name: "这个昵称不可用。昵称为 1 到 64 个字符。", bad_content: "这条消息无法发送。消息为 1 到 4096 个字符。",
       bad_room: "不能使用这个房间名。", not_logged_in: "你还没有加入房间。", no_such_user: "对方已不在这里。",
       name_taken: "这里已有人使用这个昵称。", name_reserved: "这个昵称已被保留，请换一个。", password_needed: "这个房间是私密的。",
+      banned: "你已被封禁。", muted: "你已被禁言。", slow_down: "请慢一点，稍后再发。", unknown_command: "没有这个命令。/help 可查看命令。",
     },
     unknownError: "服务器报告了一个问题。",
   },
@@ -731,7 +736,7 @@ function amIn(uid, name, time) {
 let listAsked = false;
 
 /* What trying once more does not mend: the reader has to choose another name or room. */
-const DOOR_ERRORS = new Set(["bad_name", "bad_room", "name_taken", "name_reserved", "password_needed"]);
+const DOOR_ERRORS = new Set(["bad_name", "bad_room", "name_taken", "name_reserved", "password_needed", "banned"]);
 
 const HANDLERS = {
   user_list(message) {

@@ -311,14 +311,15 @@ scenario("page_explains_every_error_and_gives_the_message_back", async (stage) =
   await page.evaluate(() => { window.line.send = (text) => { window.sent = JSON.parse(text); }; });
   const explained = new Set();
   for (const error of ["bad_json", "no_type", "unknown_type", "binary", "internal", "too_fast", "bad_name", "bad_content",
-    "bad_room", "no_such_user", "name_taken", "name_reserved", "password_needed"]) {
+    "bad_room", "no_such_user", "name_taken", "name_reserved", "password_needed", "banned",
+    "muted", "slow_down", "unknown_command"]) {
     await say(page, "not heard");
     assert.equal(await page.locator("#text").inputValue(), "");
     await fail(error);
     assert.equal(await page.locator("#text").inputValue(), "not heard", error);
     explained.add(await page.locator("#notice").textContent());
   }
-  assert.equal(explained.size, 13, "each has a sentence of its own");
+  assert.equal(explained.size, 17, "each has a sentence of its own");
   assert.ok(!explained.has("The server reported a problem."));
   await fail("not_logged_in");
   assert.deepEqual(await page.evaluate(() => window.sent), { type: "login", name: "Ana" });
@@ -351,7 +352,7 @@ scenario("page_gets_along_with_the_ready_made_rules", async (stage) => {
   assert.equal(await beto.locator(".person").count(), 2);
 
   await say(beto, "/dance");
-  await beto.locator("#notice").getByText("The server reported a problem.").waitFor();
+  await beto.locator("#notice").getByText("There is no such command. /help lists them.").waitFor();
   await say(beto, "/nick Carl");
   await noted(ana, "Carl");
   await say(beto, "/help");
