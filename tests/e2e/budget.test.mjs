@@ -130,6 +130,14 @@ scenario("a_shorter_handler_time_ends_it_and_the_next_one_goes_on", { ...RUN, ar
   await ana.hearsNothing();
 });
 
+scenario("a_long_date_takes_no_longer_than_the_budget", RUN, async (stage) => {
+  const [ana] = await stage.actors(1);
+  const [before] = await ana.run("return os.clock()");
+  await ana.fails("os.date(('%p'):rep(1000):rep(3000))");
+  const [after] = await ana.run("return os.clock()");
+  assert.ok(after - before < 0.25, `${after - before} s of the processor`);
+});
+
 scenario("a_caught_lack_of_memory_is_not_the_end", { ...RUN, args: ["--script-memory", "16m", "--handler-time", "5000"] }, async (stage) => {
   const [ana] = await stage.actors(1);
   const [ok, why] = await ana.run("return pcall(string.rep, 'x', 1 << 30)");
