@@ -20,6 +20,7 @@ enum {
     DIGEST_BYTES = 32,
     TOKEN_BYTES_MAX = 256, /* of randomness; so many come without an interruption */
     KEYS_MAX = 16,         /* parsed ones that are kept */
+    PUBLIC_NS = 100000,    /* to parse a public key, and to verify with one */
 };
 
 static struct bytes check_bytes(lua_State *L, int index)
@@ -181,6 +182,7 @@ static struct evp_pkey_st *push_key(lua_State *L, const struct terms *t)
     held = lua_newuserdatauv(L, sizeof *held, 0);
     *held = (struct held_key){.alg = t->alg};
     luaL_setmetatable(L, KEY_TYPE);
+    vm_work(vm_of(L), L, PUBLIC_NS);
     held->key = jws_key_new(t->alg, t->key, &why);
     if (!held->key)
         luaL_error(L, "chat.crypto.jwt: the key is unusable: %s", why);
@@ -357,6 +359,7 @@ static int jwt(lua_State *L)
         return refuse(L, "wrong algorithm");
     if (has_field(L, header, "crit"))
         return refuse(L, "critical header");
+    vm_work(vm_of(L), L, key ? PUBLIC_NS : 0);
     if (!(key ? jws_has_key(&j, t.alg, key) : jws_has_secret(&j, t.key)))
         return refuse(L, "bad signature");
     if (!push_object(L, j.payload))

@@ -51,6 +51,9 @@ enum {
 #define HOOK_TYPE "charlua.hook"
 #define ANY_TYPE  "on.*"
 
+/* The user values of a hook, which scripts can't change once they were checked. */
+enum { HOOK_EVENT = 1, HOOK_HANDLER, HOOK_PRIORITY };
+
 static const struct field *find_field(const char *name)
 {
     for (int i = 0; i < FIELD_COUNT; i++)
@@ -77,14 +80,16 @@ void app_push_hook(lua_State *L, const char *event, int f, lua_Number priority)
                    "there is no event '%s': say \"on.TYPE\", \"on_open\", \"on_close\", "
                    "\"on_message\", \"on_start\", \"on_reload\" or \"on_stop\"",
                    event);
-    lua_createtable(L, 0, 3);
+    lua_newuserdatauv(L, 0, HOOK_PRIORITY);
     lua_pushstring(L, event);
-    lua_setfield(L, -2, "event");
+    lua_setiuservalue(L, -2, HOOK_EVENT);
     lua_pushvalue(L, f);
-    lua_setfield(L, -2, "handler");
+    lua_setiuservalue(L, -2, HOOK_HANDLER);
     lua_pushnumber(L, priority);
-    lua_setfield(L, -2, "priority");
+    lua_setiuservalue(L, -2, HOOK_PRIORITY);
     luaL_newmetatable(L, HOOK_TYPE);
+    lua_pushliteral(L, HOOK_TYPE);
+    lua_setfield(L, -2, "__metatable");
     lua_setmetatable(L, -2);
 }
 
@@ -121,27 +126,17 @@ static void check_field(lua_State *L, const char *part, enum owner owner, int va
     }
 }
 
-static bool is_hook(lua_State *L, int index)
-{
-    if (!lua_getmetatable(L, index))
-        return false;
-    luaL_getmetatable(L, HOOK_TYPE);
-    bool is = lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
-    return is;
-}
-
 /* The part on top is a table with known fields and hooks. [-0, +0] */
 static void check_part(lua_State *L, const char *part, enum owner owner)
 {
     int index = lua_gettop(L);
-    if (!lua_istable(L, index) || is_hook(L, index))
+    if (!lua_istable(L, index))
         luaL_error(L, "%s is a %s; it has to be a module's table", part,
                    luaL_typename(L, index));
     for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
         if (lua_type(L, -2) == LUA_TSTRING)
             check_field(L, part, owner, lua_gettop(L));
-        else if (!lua_isinteger(L, -2) || !is_hook(L, lua_gettop(L)))
+        else if (!lua_isinteger(L, -2) || !luaL_testudata(L, -1, HOOK_TYPE))
             luaL_error(L, "%s has the key %s, which is no string and no place of a hook",
                        part, luaL_tolstring(L, -2, NULL));
     }
@@ -183,6 +178,13 @@ static void add_names(lua_State *L, int rules, const char *part, const char *nam
     lua_pop(L, 2);
 }
 
+/* Pushes the field that check_part has seen: a metatable may make up others. [-0, +1] */
+static int get_field(lua_State *L, int part, const char *name)
+{
+    lua_pushstring(L, name);
+    return lua_rawget(L, part);
+}
+
 /* Adds the fields and hooks of the part on top. [-0, +0] */
 static void add_part(lua_State *L, int events, int rules, const char *part,
                      enum owner owner)
@@ -190,8 +192,7 @@ static void add_part(lua_State *L, int events, int rules, const char *part,
     check_part(L, part, owner);
     int index = lua_gettop(L);
     for (int i = 0; i < FIELD_COUNT; i++) {
-        if (!(fields[i].owner & owner) ||
-            lua_getfield(L, index, fields[i].name) == LUA_TNIL)
+        if (!(fields[i].owner & owner) || get_field(L, index, fields[i].name) == LUA_TNIL)
             lua_settop(L, index);
         else if (fields[i].merge == APP_ALONE)
             lua_setfield(L, rules, fields[i].name);
@@ -203,9 +204,9 @@ static void add_part(lua_State *L, int events, int rules, const char *part,
             compose_add(L, events, fields[i].name, 0);
     }
     for (lua_Integer i = 1; lua_rawgeti(L, index, i) != LUA_TNIL; i++) {
-        lua_getfield(L, index + 1, "event");
-        lua_getfield(L, index + 1, "priority");
-        lua_getfield(L, index + 1, "handler");
+        lua_getiuservalue(L, index + 1, HOOK_EVENT);
+        lua_getiuservalue(L, index + 1, HOOK_PRIORITY);
+        lua_getiuservalue(L, index + 1, HOOK_HANDLER);
         compose_add(L, events, lua_tostring(L, index + 2), lua_tonumber(L, index + 3));
         lua_settop(L, index);
     }

@@ -15,6 +15,7 @@ enum {
     COMPARE_NS = 30,
     DECODE_NS = 30, /* a byte */
     ENCODE_NS = 100,
+    FLOAT_NS = 20000,   /* to write one with 99 digits on either side */
     ENCODE_DEPTH = 100, /* then lua-cjson says that it is too deep */
 };
 
@@ -318,8 +319,12 @@ static int format_string(lua_State *L)
 {
     struct vm *vm = vm_of(L);
     size_t total = 0;
-    for (int i = lua_gettop(L); i > 0; i--)
+    uint64_t floats = 0;
+    for (int i = lua_gettop(L); i > 0; i--) {
         total += lua_type(L, i) == LUA_TSTRING ? lua_rawlen(L, i) : 0;
+        floats += lua_type(L, i) == LUA_TNUMBER && !lua_isinteger(L, i);
+    }
+    vm_work(vm, L, floats * FLOAT_NS);
     vm_check_string(vm, L, total);
     return guard_original(L);
 }

@@ -9,7 +9,7 @@
 #include <lualib.h>
 #include <string.h>
 
-enum { LOAD_PART = 4096, PARSE_NS = 100 };
+enum { LOAD_PART = 4096, PARSE_NS = 100, DATE_NS = 500 /* a byte of the format */ };
 
 struct text {
     const char *at;
@@ -90,7 +90,9 @@ static int time_of_turn(lua_State *L)
 
 static int date_of_turn(lua_State *L)
 {
-    luaL_optstring(L, 1, "%c");
+    size_t len;
+    luaL_optlstring(L, 1, "%c", &len);
+    vm_work(vm_of(L), L, len * DATE_NS);
     lua_settop(L, 2);
     if (lua_isnil(L, 1)) {
         lua_pushliteral(L, "%c");

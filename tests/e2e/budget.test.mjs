@@ -1,6 +1,7 @@
 /* budget.test.mjs: nothing that a handler does hurts anybody else: it ends with its budget, its client is told and
  * stays, and what others send before and after arrives in order. */
 import assert from "node:assert/strict";
+import { createPublicKey } from "node:crypto";
 import { FIXTURES, INTERNAL, scenario } from "./scenario.mjs";
 
 const RUN = { script: `${FIXTURES}/run.lua`, threads: [0, 3] };
@@ -129,6 +130,29 @@ scenario("a_shorter_handler_time_ends_it_and_the_next_one_goes_on", { ...RUN, ar
   await ana.fails("pcall(function() while true do end end); client:send('1')");
   await ana.hearsNothing();
 });
+
+/* C code that no hook stops, and that is not short. */
+const RSA_KEY = createPublicKey({ format: "jwk", key: { kty: "RSA", e: "AQAB", n: Buffer.alloc(1024, 0xff).toString("base64url") } })
+  .export({ type: "spki", format: "pem" });
+const LONG = [
+  ["a_long_date", "os.date(('%p'):rep(1000):rep(3000))"],
+  ["a_long_format_of_numbers", "local t = {}; for i = 1, 9990 do t[i] = 1e308 end; local s = ('%99.99f'):rep(#t):format(table.unpack(t))"],
+  ["a_loop_of_new_keys", `
+    local options, jwt = {}, chat.crypto.jwt
+    for i = 1, 20 do options[i] = { alg = "RS256", key = ("\\n"):rep(i) .. [[${RSA_KEY}]] } end
+    while true do for i = 1, 20 do jwt("", options[i]) end end`],
+];
+
+for (const [name, code] of LONG) {
+  scenario(`${name}_takes_no_longer_than_the_budget`, RUN, async (stage) => {
+    const [ana] = await stage.actors(1);
+    const [before] = await ana.run("return os.clock()");
+    await ana.fails(code);
+    const [after] = await ana.run("return os.clock()");
+    assert.match(stage.server.stderr, TIME);
+    assert.ok(after - before < 0.14, `${after - before} s of the processor`);
+  });
+}
 
 scenario("a_caught_lack_of_memory_is_not_the_end", { ...RUN, args: ["--script-memory", "16m", "--handler-time", "5000"] }, async (stage) => {
   const [ana] = await stage.actors(1);
