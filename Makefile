@@ -281,7 +281,7 @@ $(BUILD)/charlua.pc: tools
 	  'Libs.private: -lcurl -lev -lm -pthread' 'Cflags: -I$${prefix}/include' >$@
 
 install: all $(BUILD)/charlua.pc ## install below PREFIX (default /usr/local), under DESTDIR
-	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib/pkgconfig include share/charlua/public)
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib/pkgconfig include share/charlua/public share/charlua/types/charlua)
 	install -m755 $(BUILD)/charlua $(DESTDIR)$(PREFIX)/bin/
 	install -m644 $(BUILD)/libcharlua.a $(BUILD)/$(SO) $(DESTDIR)$(PREFIX)/lib/
 	ln -sf $(SO) $(DESTDIR)$(PREFIX)/lib/libcharlua.so
@@ -289,6 +289,8 @@ install: all $(BUILD)/charlua.pc ## install below PREFIX (default /usr/local), u
 	install -m644 $(BUILD)/charlua.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
 	install -m644 scripts/*.lua scripts/README.md $(DESTDIR)$(PREFIX)/share/charlua/
 	install -m644 scripts/public/* $(DESTDIR)$(PREFIX)/share/charlua/public/
+	install -m644 scripts/types/*.lua $(DESTDIR)$(PREFIX)/share/charlua/types/
+	install -m644 scripts/types/charlua/*.lua $(DESTDIR)$(PREFIX)/share/charlua/types/charlua/
 
 uninstall: ## remove what install put there
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/charlua lib/libcharlua.a lib/$(SO) lib/libcharlua.so include/charlua.h lib/pkgconfig/charlua.pc)

@@ -161,7 +161,7 @@ static int find_script(char out[PATH_MAX])
 }
 
 /* Hands every flag to the server. Returns -1 to go on, or the exit status to end with. */
-static int read_flags(int argc, char **argv, enum command command)
+static int read_flags(int argc, char **argv)
 {
     struct option table[OPTIONS_MAX] = {{0}};
     size_t count;
@@ -170,11 +170,8 @@ static int read_flags(int argc, char **argv, enum command command)
         table[i] = (struct option){options[i].name,
                                    options[i].argument ? required_argument : no_argument,
                                    NULL, (int)i};
-    if (command == TEST) {
-        table[count + 2] =
-            (struct option){"filter", required_argument, NULL, OPTION_FILTER};
-        table[count + 3] = (struct option){"tap", no_argument, NULL, OPTION_TAP};
-    }
+    table[count + 2] = (struct option){"filter", required_argument, NULL, OPTION_FILTER};
+    table[count + 3] = (struct option){"tap", no_argument, NULL, OPTION_TAP};
     table[count] = (struct option){"help", no_argument, NULL, OPTION_HELP};
     table[count + 1] = (struct option){"version", no_argument, NULL, OPTION_VERSION};
     for (int i; (i = getopt_long(argc, argv, "h", table, NULL)) != -1;) {
@@ -236,15 +233,14 @@ static void fill_standard_fds(void)
         close(fd);
 }
 
-/* The command that comes first, or anywhere among the flags; it is taken out. */
-static enum command read_command(int *argc, char **argv)
+/* The word behind the flags that says what to do, if there is one; it is taken. */
+static enum command read_command(int argc, char **argv)
 {
     static const char *const names[] = {
         [SERVE] = "serve", [CHECK] = "check", [TEST] = "test"};
-    for (int i = SERVE; *argc > 1 && i <= TEST; i++) {
-        if (strcmp(argv[1], names[i]) == 0) {
-            memmove(argv + 1, argv + 2, (size_t)(*argc - 1) * sizeof *argv);
-            --*argc;
+    for (int i = SERVE; optind < argc && i <= TEST; i++) {
+        if (strcmp(argv[optind], names[i]) == 0) {
+            optind++;
             return (enum command)i;
         }
     }
@@ -366,8 +362,13 @@ int main(int argc, char **argv)
     char found[PATH_MAX];
     if (find_script(found) == 0)
         (void)charlua_set(server, "script", found);
-    enum command command = read_command(&argc, argv);
-    int status = read_flags(argc, argv, command);
+    int status = read_flags(argc, argv);
+    enum command command = read_command(argc, argv);
+    if (status < 0 && command != TEST && (filter || tap)) {
+        fputs("charlua: --filter and --tap belong to charlua test; see charlua --help\n",
+              stderr);
+        status = EXIT_USAGE;
+    }
     if (status < 0 && command == TEST)
         status = test(argc - optind, argv + optind);
     if (status < 0)

@@ -168,15 +168,7 @@ local MODERATOR = "eyJyb2xlIjoibW9kZXJhdG9yIiwiYXVkIjoiY2hhdCIsImV4cCI6MTQwNzg2O
 local GUEST = "eyJyb2xlIjoiZ3Vlc3QiLCJhdWQiOiJjaGF0IiwiZXhwIjoxNDA3ODY5NDMwfQ."
   .. "aphvJXyIHqNIPaC0x5x7H_5z_ucUpZlmCSbChaaDo4g"
 
---- A case that needs chat.crypto.
-local function token_case(name, play)
-  t.case(name, function(s)
-    if s:reload(rules(KEY), true) then return play(s) end
-    s:expect_log "there is no chat.crypto"
-  end)
-end
-
-token_case("a token makes a moderator until it expires", function(s)
+t.case("a token makes a moderator until it expires", { rules = rules(KEY) }, function(s)
   local ana = s:client {}
   ana:send { type = "auth", token = HEAD .. MODERATOR }
   ana:expect { type = "auth", role = "moderator" }
@@ -187,7 +179,7 @@ token_case("a token makes a moderator until it expires", function(s)
   t.ok(not is_moderator(ana))
 end)
 
-token_case("a token of another role, a forged one and an old one make none", function(s)
+t.case("a token of another role, a forged one and an old one make none", { rules = rules(KEY) }, function(s)
   local ana = s:client {}
   for _, token in ipairs { HEAD .. GUEST, HEAD .. MODERATOR:gsub("^e", "f"), "mate", 5 } do
     ana:send { type = "auth", token = token }

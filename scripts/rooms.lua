@@ -12,7 +12,7 @@
 -- Errors: not_logged_in, bad_room, already_there, bad_password, password_needed, not_private, too_many_attempts,
 -- bad_topic, not_allowed.
 -- A topic is set by who has been longest in the room, that is its maker until it leaves. A password is known by its
--- digest only, if there is chat.crypto. A room ends with its last member, and its topic and password with it.
+-- digest only. A room ends with its last member, and its topic and password with it.
 local chat = require "charlua"
 
 local rooms = { on = {} }
@@ -28,7 +28,7 @@ local LIST_SECONDS = 1 -- a list is made once in this time
 local KNOWN_MAX = 10000 -- public rooms that a list chooses from
 local PLAIN = { ["&amp;"] = "&", ["&lt;"] = "<", ["&gt;"] = ">", ["&quot;"] = '"', ["&#039;"] = "'" }
 
-local crypto = rawget(chat, "crypto")
+local crypto = chat.crypto
 local known, known_count = {}, 0 -- public rooms by name: going through chat.rooms() for every list takes too long
 local listed, listed_at -- the last list
 
@@ -69,12 +69,7 @@ local function forget(room)
 end
 
 local function digest(password, salt)
-  return crypto and crypto.sha256(salt .. password) or password
-end
-
-local function is_same(a, b)
-  if crypto then return crypto.equal(a, b) end
-  return a == b
+  return crypto.sha256(salt .. password)
 end
 
 --- What is wrong with the password in `msg`, which is for entering msg.room; nil if nothing is.
@@ -89,7 +84,7 @@ local function password_problem(client, msg)
   local tries, now = state_of(client), chat.now()
   if type(tries.since) ~= "number" or now - tries.since >= 60 then tries.since, tries.wrong = now, 0 end
   if tries.wrong >= options.attempts then return "too_many_attempts" end
-  if is_same(digest(password, secret.salt), secret.digest) then return nil end
+  if crypto.equal(digest(password, secret.salt), secret.digest) then return nil end
   tries.wrong = tries.wrong + 1
   return "bad_password"
 end
@@ -107,7 +102,7 @@ local function entered(client, msg, moves)
   if not msg.enters then return end
   local room, kept = msg.room, state_of(msg.room)
   if room.size == 1 and msg.password and room.name ~= options.home then
-    local salt = crypto and crypto.token() or ""
+    local salt = crypto.token()
     kept.secret = { salt = salt, digest = digest(msg.password, salt) }
   end
   if not kept.secret then know(room) end

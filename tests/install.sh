@@ -21,7 +21,8 @@ at_make() {
 
 at_make install
 for file in bin/charlua lib/libcharlua.a lib/libcharlua.so include/charlua.h lib/pkgconfig/charlua.pc \
-  share/charlua/chat.lua share/charlua/README.md share/charlua/public/index.html; do
+  share/charlua/chat.lua share/charlua/README.md share/charlua/public/index.html \
+  share/charlua/types/charlua.lua share/charlua/types/charlua/test.lua; do
   [[ -e $root/usr/$file ]] || fail Makefile "install leaves out $file"
 done
 

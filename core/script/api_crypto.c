@@ -2,6 +2,7 @@
  * verified. libcrypto calculates, wire/jws knows the signatures. */
 #include "script/inside.h"
 
+#include "script/sandbox.h"
 #include "wire/base64url.h"
 #include "wire/jws.h"
 #include "wire/utf8.h"
@@ -52,7 +53,9 @@ static int token(lua_State *L)
     uint8_t bytes[TOKEN_BYTES_MAX];
     lua_Integer n = luaL_optinteger(L, 1, 16);
     luaL_argcheck(L, n >= 1 && n <= TOKEN_BYTES_MAX, 1, "a token has 1 to 256 bytes");
-    if (getrandom(bytes, (size_t)n, 0) != n)
+    if (host_of(L)->setup.seed)
+        sandbox_chance(L, bytes, (size_t)n);
+    else if (getrandom(bytes, (size_t)n, 0) != n)
         return luaL_error(L, "the system has no random numbers");
     return push_base64url(L, (struct bytes){bytes, (size_t)n});
 }

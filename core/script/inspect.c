@@ -57,6 +57,16 @@ static void copy_names(lua_State *from, lua_State *to, const char *name)
     lua_setfield(to, -2, name);
 }
 
+/* The same with the methods of `type`, which its __index has as an upvalue. */
+static void copy_methods(lua_State *from, lua_State *to, const char *name,
+                         const char *type)
+{
+    luaL_getmetatable(from, type);
+    lua_getfield(from, -1, "__index");
+    lua_getupvalue(from, -1, 1);
+    copy_names(from, to, name);
+}
+
 /* Pushes the table `facts` for inspect.lua. [-0, +1] */
 static void push_facts(lua_State *L, const struct inspection *in)
 {
@@ -74,6 +84,9 @@ static void push_facts(lua_State *L, const struct inspection *in)
     lua_setfield(L, -2, "files");
     chat_push(rules);
     copy_names(rules, L, "chat");
+    copy_methods(rules, L, "client", "charlua.client");
+    copy_methods(rules, L, "room", "charlua.room");
+    copy_methods(rules, L, "request", "charlua.request");
     app_push(rules, NULL, "on");
     copy_names(rules, L, "on");
     app_push(rules, NULL, "timers");

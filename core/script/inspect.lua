@@ -76,6 +76,18 @@ local function check_names(file, text, code)
   end
 end
 
+--- Methods that clients, rooms and requests do not have, where they go by those names.
+local function check_methods(file, code)
+  for _, owner in ipairs { "client", "room", "request" } do
+    for before, at, name in code:gmatch("([%w_.:]?)%f[%w_]()" .. owner .. "%s*:%s*([%a_][%w_]*)%s*[%({]") do
+      if before == "" and not facts[owner][name] then
+        report(file, line_at(code, at), false,
+          ("%s:%s: a %s has nothing of that name%s"):format(owner, name, owner, hint(name, facts[owner], owner .. ":")))
+      end
+    end
+  end
+end
+
 --- Functions of the app that are defined twice: the first one is lost.
 local function check_twice(file, code)
   local seen = {}
@@ -135,6 +147,7 @@ for i, file in ipairs(facts.files) do
   local code = code_of(text)
   texts[i] = text
   check_names(file, text, code)
+  check_methods(file, code)
   check_twice(file, code)
   if not facts.error then check_timers(file, text) end
 end

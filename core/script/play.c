@@ -1,4 +1,5 @@
-/* play: one turn after the other, until nothing is left to do at this instant. */
+/* play: one turn after the other, until nothing is left to do at this instant. Longer
+ * than other files: it stands in for shards, sockets and services at once. */
 #include "script/play.h"
 
 #include "base/id.h"
@@ -28,6 +29,9 @@ struct play {
     struct log log;
     struct buf lines, taken_lines;
     struct mailbox inbox, shard; /* the host's, and the one that we stand in for */
+    struct mailbox services;
+    struct batch asked; /* what services were asked and have not answered */
+    size_t asked_at;    /* bytes of it that play_asked has given */
     atomic_bool is_draining;
     struct batch mail;
     struct topics topics;
@@ -63,12 +67,14 @@ struct play *play_new(const struct host_setup *setup)
     p->log = (struct log){.level = LOG_DEBUG, .sink = write_line, .ctx = p};
     mailbox_init(&p->inbox, INBOX_BYTES, wake, wake, p);
     mailbox_init(&p->shard, INBOX_BYTES, wake, wake, p);
+    mailbox_init(&p->services, INBOX_BYTES, wake, wake, p);
     topics_init(&p->topics);
     p->setup.log = &p->log;
     p->setup.stats = &p->stats;
     p->setup.inbox = &p->inbox;
     p->setup.shards = &p->shard;
     p->setup.shard_count = 1;
+    p->setup.services = &p->services;
     p->setup.is_draining = &p->is_draining;
     p->host = host_new(&p->setup);
     if (!p->host) {
@@ -85,6 +91,8 @@ void play_free(struct play *p)
     host_free(p->host);
     mailbox_deinit(&p->inbox);
     mailbox_deinit(&p->shard);
+    mailbox_deinit(&p->services);
+    buf_deinit(&p->asked.buf);
     topics_deinit(&p->topics);
     for (uint32_t i = 0; i < p->count; i++) {
         buf_deinit(&p->players[i].heard);
@@ -229,6 +237,19 @@ static void handle(struct play *p, const struct mail *m)
     }
 }
 
+/* Services are asked from now on: whoever plays them says what they answer. */
+static void take_asked(struct play *p)
+{
+    size_t at = 0;
+    if (mailbox_is_empty(&p->services))
+        return;
+    mailbox_take(&p->services, &p->mail);
+    for (struct mail *m; (m = batch_next(&p->mail, &at));)
+        if (m->kind == MAIL_FETCH && batch_add(&p->asked, m, mail_bytes(m)) < 0)
+            p->no_memory = true;
+    p->mail.buf.len = 0;
+}
+
 /* Turns until nothing is left to do now. Returns 0, or -1: there is always more. */
 static int settle(struct play *p)
 {
@@ -240,6 +261,7 @@ static int settle(struct play *p)
             handle(p, m);
         p->mail.buf.len = 0;
         p->mail.weight = 0;
+        take_asked(p);
         double next = host_next(p->host);
         if (!more && mailbox_is_empty(&p->inbox) && (next == 0 || next > p->now))
             return p->no_memory ? -1 : 0;
@@ -357,12 +379,37 @@ int play_advance(struct play *p, double seconds)
         if (settle(p) < 0)
             return -1;
         double next = host_next(p->host);
+        if (p->asked_at < p->asked.buf.len)
+            return 0; /* an answer comes before time goes on */
         if (next == 0 || next > end)
             break;
         p->now = next > p->now ? next : p->now;
     }
     p->now = end;
     return settle(p);
+}
+
+const struct mail *play_asked(struct play *p)
+{
+    const struct mail *m = batch_next(&p->asked, &p->asked_at);
+    if (!m) {
+        p->asked.buf.len = 0;
+        p->asked_at = 0;
+    }
+    return m;
+}
+
+void play_answer(struct play *p, uint64_t id, uint16_t status, struct bytes fields,
+                 struct bytes body)
+{
+    struct mail m = {.kind = MAIL_FETCHED,
+                     .id = id,
+                     .fetched = {.head_len = (uint32_t)fields.len, .status = status}};
+    struct buf all = {0};
+    if (buf_append(&all, fields) < 0 || buf_append(&all, body) < 0)
+        p->no_memory = true;
+    post(p, &m, buf_bytes(&all));
+    buf_deinit(&all);
 }
 
 double play_now(const struct play *p)

@@ -7,6 +7,7 @@
 #define CHARLUA_SCRIPT_PLAY_H
 
 #include "base/buf.h"
+#include "base/mail.h"
 #include "script/host.h"
 
 enum {
@@ -56,8 +57,16 @@ uint64_t play_id(int64_t client);
 struct bytes play_protocols(const struct play *p);
 
 /* Lets the rules do what they have to do now, or within `seconds`, each timer at its
- * time. Returns 0, or -1: they do not come to rest. */
+ * time, or until they ask a service. Returns 0, or -1: they do not come to rest. */
 int play_advance(struct play *p, double seconds);
+/* Takes the next MAIL_FETCH that asks a service; NULL: there is none. Valid until the
+ * play goes on. */
+const struct mail *play_asked(struct play *p);
+
+/* What the service says to the one of that id; status 0: nothing, and `body` is why. */
+void play_answer(struct play *p, uint64_t id, uint16_t status, struct bytes fields,
+                 struct bytes body);
+
 double play_now(const struct play *p);
 
 /* Stops the server: on_stop, and then everyone is closed. */

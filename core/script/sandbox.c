@@ -183,6 +183,20 @@ void sandbox_seed(lua_State *L, lua_Integer seed)
     lua_pop(L, 1);
 }
 
+void sandbox_chance(lua_State *L, uint8_t *bytes, size_t n)
+{
+    luaL_requiref(L, "math", luaopen_math, 0);
+    lua_getfield(L, -1, "random");
+    for (size_t i = 0; i < n; i++) {
+        lua_pushvalue(L, -1);
+        lua_pushinteger(L, 0);
+        lua_call(L, 1, 1);
+        bytes[i] = (uint8_t)lua_tointeger(L, -1);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 2);
+}
+
 /* The metatable of strings is shared by all; nobody gets at it, nor at the table of
  * their methods, which are the guarded ones. */
 int sandbox_protect(lua_State *L)

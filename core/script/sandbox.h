@@ -5,6 +5,8 @@
 #define CHARLUA_SCRIPT_SANDBOX_H
 
 #include <lua.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdbool.h>
 
 /* Pushes a fresh table of what a script may use of the standard libraries: its globals.
@@ -17,6 +19,9 @@ void sandbox_push_load(lua_State *L, int globals, bool bytecode);
 
 /* From now on math.random goes its way from `seed`. [-0, +0] */
 void sandbox_seed(lua_State *L, lua_Integer seed);
+
+/* `n` bytes of that chance. [-0, +0] */
+void sandbox_chance(lua_State *L, uint8_t *bytes, size_t n);
 
 /* A lua_CFunction: the metatable of strings, shared by all, is out of reach from now on.
  * Once a state. */

@@ -1,6 +1,7 @@
 /* testing: plays as Lua objects for testing.lua. The files of cases are the author's own:
  * they have the whole standard library and no budget; the rules that they play have both
- * as in the server. */
+ * as in the server. Longer than other files: a function for each thing that cases can do.
+ */
 #include "script/testing.h"
 
 #include "base/cidr.h"
@@ -42,8 +43,8 @@ static struct testing *testing_of(lua_State *L)
 /* A play as Lua's object; its user value keeps the strings that its setup points to. */
 struct box {
     struct play *play;
-    struct host_option set[SET_MAX];
-    size_t set_count;
+    struct host_option set[SET_MAX], env[SET_MAX];
+    const char *allow[SET_MAX];
 };
 
 static struct play *play_at(lua_State *L, int index)
@@ -215,6 +216,28 @@ static int advance(lua_State *L)
     return settled(L, play_advance(play_at(L, 1), seconds));
 }
 
+/* play:asked() -> id, method and url and headers (each with a NUL behind it), body of the
+ * next request to a service | nil */
+static int asked(lua_State *L)
+{
+    const struct mail *m = play_asked(play_at(L, 1));
+    if (!m)
+        return 0;
+    struct bytes all = mail_bytes(m);
+    lua_pushinteger(L, (lua_Integer)m->id);
+    push_bytes(L, (struct bytes){all.at, m->fetch.head_len});
+    push_bytes(L, bytes_skip(all, m->fetch.head_len));
+    return 3;
+}
+
+/* play:answer(id, status, headers, body) */
+static int answer(lua_State *L)
+{
+    play_answer(play_at(L, 1), (uint64_t)luaL_checkinteger(L, 2),
+                (uint16_t)luaL_checkinteger(L, 3), bytes_at(L, 4), bytes_at(L, 5));
+    return 0;
+}
+
 /* play:now() -> seconds since 1970 */
 static int now(lua_State *L)
 {
@@ -257,24 +280,46 @@ static int close(lua_State *L)
 
 /* --- what testing.lua is given ------------------------------------------- */
 
-/* Fills in the options that the table on top says, copying its strings into the table
- * below it, which keeps them. [-0, +0] */
-static void read_set(lua_State *L, struct box *box)
+/* Fills in what the table `name` of the table at 1 says, pairs of strings, and keeps
+ * these in the table at 3. Returns how many. [-0, +0] */
+static size_t read_pairs(lua_State *L, const char *name,
+                         struct host_option pairs[SET_MAX])
 {
-    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
-        if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING)
-            luaL_error(L, "set: keys and values are strings, as in --set KEY=VALUE");
-        if (box->set_count == SET_MAX)
-            luaL_error(L, "set: %d pairs are the most", SET_MAX);
-        box->set[box->set_count++] =
-            (struct host_option){lua_tostring(L, -2), lua_tostring(L, -1)};
-        lua_pushvalue(L, -2);
-        lua_pushvalue(L, -2);
-        lua_rawset(L, -6);
+    size_t n = 0;
+    if (lua_getfield(L, 1, name) == LUA_TTABLE) {
+        for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+            if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING)
+                luaL_error(L, "%s: keys and values are strings", name);
+            if (n == SET_MAX)
+                luaL_error(L, "%s: %d pairs are the most", name, SET_MAX);
+            pairs[n++] = (struct host_option){lua_tostring(L, -2), lua_tostring(L, -1)};
+            lua_pushvalue(L, -1);
+            lua_pushboolean(L, 1);
+            lua_rawset(L, 3);
+            lua_pushvalue(L, -2);
+            lua_pushboolean(L, 1);
+            lua_rawset(L, 3);
+        }
     }
+    lua_settop(L, 3);
+    return n;
 }
 
-/* new_play{script=, set=, seed=, now=} -> play */
+/* The same for the array `allow` of strings. */
+static size_t read_allowed(lua_State *L, const char *allow[SET_MAX])
+{
+    size_t n = 0;
+    if (lua_getfield(L, 1, "allow") == LUA_TTABLE) {
+        for (; n < SET_MAX && lua_rawgeti(L, 4, (lua_Integer)n + 1) == LUA_TSTRING; n++) {
+            allow[n] = lua_tostring(L, -1);
+            lua_rawseti(L, 3, (lua_Integer)n + 2);
+        }
+    }
+    lua_settop(L, 3);
+    return n;
+}
+
+/* new_play{script=, set=, env=, allow=, seed=, now=} -> play */
 static int new_play(lua_State *L)
 {
     struct host_setup setup = *testing_of(L)->setup;
@@ -286,12 +331,18 @@ static int new_play(lua_State *L)
     lua_newtable(L); /* what the setup points to */
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, 2, 1);
-    if (lua_getfield(L, 1, "set") == LUA_TTABLE) {
-        read_set(L, box);
+    size_t count = read_pairs(L, "set", box->set);
+    if (count) {
         setup.options = box->set;
-        setup.option_count = box->set_count;
+        setup.option_count = count;
     }
-    lua_settop(L, 3);
+    setup.env = box->env;
+    setup.env_count = read_pairs(L, "env", box->env);
+    count = read_allowed(L, box->allow);
+    if (count) {
+        setup.http_allow = box->allow;
+        setup.http_allow_count = count;
+    }
     lua_getfield(L, 1, "script");
     setup.script = luaL_checkstring(L, -1);
     lua_rawseti(L, 3, 1);
@@ -324,7 +375,8 @@ static int run(lua_State *L)
         {"id", id},           {"now", now},           {"protocols", protocols},
         {"request", request}, {"response", response}, {"stop", stop},
         {"log", take_log},    {"advance", advance},   {"close", close},
-        {"__gc", close},      {NULL, NULL},
+        {"__gc", close},      {"asked", asked},       {"answer", answer},
+        {NULL, NULL},
     };
     static const luaL_Reg functions[] = {
         {"new_play", new_play}, {"report", report}, {NULL, NULL}};

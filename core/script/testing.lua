@@ -4,7 +4,7 @@ local native, file, filter = ...
 
 local t = {}
 local cases = {}
-local preset = { set = {}, seed = 1 } -- for the cases that follow
+local preset = { set = {}, env = {}, seed = 1 } -- for the cases that follow
 local folder = file:match("^(.*)/[^/]*$") or "."
 
 --- When every play begins: 2014-08-12 17:50:30 UTC.
@@ -97,6 +97,8 @@ Client.__index = Client
 
 function Client:__tostring() return self.name end
 
+local go_on
+
 --- The bytes of the next message, and whether it is binary; nil if there is none.
 function Client:hear()
   return self.session.play:hear(self.number)
@@ -121,15 +123,18 @@ end
 function Client:send(value)
   if type(value) == "table" then value = assert(json.encode(value)) end
   self.session.play:message(self.number, value, false)
+  go_on(self.session)
 end
 
 function Client:send_binary(bytes)
   self.session.play:message(self.number, bytes, true)
+  go_on(self.session)
 end
 
 --- Closes from the client's side.
 function Client:close(code, reason)
   self.session.play:hang_up(self.number, code or 1000, reason or "")
+  go_on(self.session)
 end
 
 --- What became of the client, for a message of failure.
@@ -171,6 +176,54 @@ function Client:expect_closed(code, reason)
     fail("%s: expected to be closed with %s %s, but it was with %d %s", self, code, reason and show(reason) or "", got,
       show(why))
   end
+end
+
+-- Services ---------------------------------------------------------------
+
+--- What the rules ask, from the words before the body.
+local function asked_request(words, body)
+  local list = {}
+  for word in words:gmatch("([^%z]*)%z") do list[#list + 1] = word end
+  local request = { method = list[1], url = list[2], headers = {}, body = body, json = json.decode(body) }
+  for i = 3, #list do
+    local name, value = list[i]:match("^([^:]+): *(.*)$")
+    request.headers[name:lower()] = value
+  end
+  return request
+end
+
+--- Answers what services were asked. True if there was something.
+local function answer_services(session)
+  local play, any = session.play, false
+  for id, words, body in function() return play:asked() end do
+    local request = asked_request(words, body)
+    if not session.answer then
+      fail("the rules asked %s %s: say what comes, with s:on_http(function(request) ... end)", request.method,
+        request.url)
+    end
+    local status, content, headers = session.answer(request)
+    local fields = {}
+    if type(content) == "table" and status then
+      content = assert(json.encode(content))
+      fields[1] = "Content-Type: application/json\r\n"
+    end
+    for name, value in pairs(headers or {}) do fields[#fields + 1] = name .. ": " .. value .. "\r\n" end
+    if status ~= false then
+      play:answer(id, status or 0, status and table.concat(fields) or "", content or "")
+      any = true
+    end
+  end
+  return any
+end
+
+--- Lets `seconds` (or no time) go by, and services answer.
+function go_on(session, seconds)
+  local play = session.play
+  local goal = play:now() + (seconds or 0)
+  repeat
+    local answered = answer_services(session)
+    play:advance(math.max(goal - play:now(), 0))
+  until not answered and play:now() >= goal and not answer_services(session)
 end
 
 -- Sessions ---------------------------------------------------------------
@@ -218,6 +271,7 @@ function Session:client(options)
   local play = self.play
   local number = play:open(head_of("GET", options.path or "/", options), options.ip or "127.0.0.1",
     options.secure or options.tls ~= nil, options.tls or "", choose(options.protocols, play:protocols()))
+  go_on(self)
   return setmetatable({
     session = self, number = number, id = play:id(number), name = options.name or "client " .. self.count,
   }, Client)
@@ -248,12 +302,19 @@ function Session:request(route, options)
   local head = head_of(method, path, setmetatable({ headers = headers }, { __index = options }))
   local number = self.play:request(head, options.ip or "127.0.0.1", options.secure or false, body)
   local request = setmetatable({ session = self, number = number }, Request)
+  go_on(self)
   return request:response() or request
 end
 
 --- Lets `seconds` go by; timers fire at their times.
 function Session:advance(seconds)
-  self.play:advance(seconds)
+  go_on(self, seconds)
+end
+
+--- Plays the services that the rules ask with chat.http: `answer` gets {method, url, headers, body, json} and returns
+-- a status, perhaps a body (a table is JSON) and headers; or nil and a reason; or false: no answer ever comes.
+function Session:on_http(answer)
+  self.answer = answer
 end
 
 function Session:now()
@@ -308,19 +369,22 @@ end
 
 local function check_options(options)
   for key in pairs(options) do
-    if key ~= "script" and key ~= "rules" and key ~= "set" and key ~= "seed" then
-      error(("there is no option '%s' of a case: say script, rules, set or seed"):format(key), 3)
+    if not ({ script = true, rules = true, set = true, env = true, allow = true, seed = true })[key] then
+      error(("there is no option '%s' of a case: say script, rules, set, env, allow or seed"):format(key), 3)
     end
   end
 end
 
 local function merged(options)
-  local all = { set = {} }
-  for key, value in pairs(preset) do if key ~= "set" then all[key] = value end end
-  for key, value in pairs(preset.set) do all.set[key] = value end
+  local all = {}
+  for key, value in pairs(preset) do all[key] = value end
   if options.script then all.rules = nil end
-  for key, value in pairs(options) do if key ~= "set" then all[key] = value end end
-  for key, value in pairs(options.set or {}) do all.set[key] = value end
+  for key, value in pairs(options) do all[key] = value end
+  for _, name in ipairs { "set", "env" } do -- names of the preset that are not said again stay
+    all[name] = {}
+    for key, value in pairs(preset[name]) do all[name][key] = value end
+    for key, value in pairs(options[name] or {}) do all[name][key] = value end
+  end
   return all
 end
 
@@ -337,7 +401,7 @@ function t.case(name, options, play)
 end
 
 --- Options of the cases that follow: script (a path, beside the file), rules (a text instead of it), set (what
--- chat.options has), seed (of chance).
+-- chat.options has), env (what chat.env has), allow (origins that chat.http may ask), seed (of chance).
 function t.preset(options)
   check_options(options)
   preset = merged(options)
@@ -350,7 +414,8 @@ local function new_session(options)
   end
   script = script or "rules.lua"
   local play = native.new_play {
-    script = script:sub(1, 1) == "/" and script or folder .. "/" .. script, set = options.set, seed = options.seed,
+    script = script:sub(1, 1) == "/" and script or folder .. "/" .. script, set = options.set, env = options.env,
+    allow = options.allow, seed = options.seed,
     now = BEGINNING,
   }
   return setmetatable({ play = play, rules = options.rules, count = 0, lines = {} }, Session)

@@ -79,9 +79,12 @@ async function operator(ops) {
   return connect(`ws://127.0.0.1:${port}/`);
 }
 
-/* The two files for systemd are played in systemd.test.mjs. */
+/* The two files for systemd are played in systemd.test.mjs, those with a NAME_test.lua beside them by make rules. */
 test("examples_are_all_played", async () => {
-  assert.deepEqual((await readdir(`${ROOT}examples`)).sort(), ["README.md", "charlua.service", "charlua.socket", "echo.lua", "embed_ops.c", "ops.lua"]);
+  assert.deepEqual((await readdir(`${ROOT}examples`)).sort(), [
+    "README.md", "alerts.lua", "alerts_test.lua", "bot.lua", "bot_test.lua", "charlua.service", "charlua.socket", "echo.lua",
+    "embed_ops.c", "game.lua", "game_test.lua", "jwt.lua", "jwt_test.lua", "ops.lua", "support.lua", "support_test.lua",
+  ]);
 });
 
 overThreads("echo_sends_back_text_as_text_and_binary_as_binary", { script: "examples/echo.lua" }, async (server) => {

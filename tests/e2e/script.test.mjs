@@ -188,6 +188,8 @@ const FINDINGS = [
     /^:3: warning: app\.timers\.swep is not there; did you mean app\.timers\.sweep\?\n.*app\.timers\.sweep is never called/],
   ["return { api = 1, on = { say = function() end }, on_message = function() end }", 0,
     /^:1: warning: app\.on\.say is never called: app\.on_message takes every message\n/],
+  ["local app = { api = 1, on = {} }\nfunction app.on.x(client)\n  client:sned { a = 1 }\nend\nreturn app", 0,
+    /^:3: warning: client:sned: a client has nothing of that name; did you mean client:send\?\n/],
   ["return { api = 1 }", 0, /^0 errors, 0 warnings\n$/],
 ];
 
