@@ -295,6 +295,7 @@ static void drop_line(void *context, const char *level, const char *line)
 static int test(int files, char **file)
 {
     struct tally tally = {0};
+    setvbuf(stdout, NULL, _IOLBF, 0); /* a line each case, through a pipe, too */
     setenv("TZ", "UTC0", 1); /* times that rules make into text are the same everywhere */
     charlua_on_log(server, drop_line, NULL);
     if (tap)

@@ -229,6 +229,20 @@ static void add_events(lua_State *L, int events, int rules)
     lua_setfield(L, rules, "on");
 }
 
+/* app.use, if there is one, is an array: a module in its place would be none of its
+ * elements. */
+static void check_use(lua_State *L, int use)
+{
+    if (!lua_istable(L, use))
+        return;
+    for (lua_pushnil(L); lua_next(L, use); lua_pop(L, 1))
+        if (!lua_isinteger(L, -2))
+            luaL_error(L,
+                       "app.use has the key %s; it is an array of modules: say "
+                       "app.use = { require \"NAME\" }",
+                       luaL_tolstring(L, -2, NULL));
+}
+
 /* The rules that the app on top and its modules make, in its place. [-1, +1] */
 static void compose(lua_State *L)
 {
@@ -238,6 +252,7 @@ static void compose(lua_State *L)
     lua_pushliteral(L, "use");
     lua_rawget(L, app);
     int use = lua_gettop(L);
+    check_use(L, use);
     for (lua_Integer i = 1; lua_istable(L, use) && lua_rawgeti(L, use, i) != LUA_TNIL;
          i++) {
         char part[32];

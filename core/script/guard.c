@@ -8,14 +8,17 @@
 #include "script/vm.h"
 
 #include <lauxlib.h>
+#include <string.h>
 
 enum {
     RESULTS_MAX = 10000, /* of one call */
     ELEMENT_NS = 15,     /* to move an element of a table */
     COMPARE_NS = 30,
-    DECODE_NS = 30, /* a byte */
-    ENCODE_NS = 100,
-    FLOAT_NS = 20000,   /* to write one with 99 digits on either side */
+    DECODE_NS = 30,   /* a byte */
+    FLOAT_NS = 20000, /* to write one with 99 digits on either side */
+    WALK_NS = 50,
+    ENCODE_NS = 300,    /* a number */
+    VALUE_BYTES = 48,   /* a number, its key and what stands between */
     ENCODE_DEPTH = 100, /* then lua-cjson says that it is too deep */
 };
 
@@ -297,21 +300,33 @@ static int unpack_table(lua_State *L)
 
 /* --- strings ------------------------------------------------------------- */
 
+/* string.rep: what is there already is doubled, which is as fast as memory. */
 static int repeat_string(lua_State *L)
 {
     struct vm *vm = vm_of(L);
     size_t len, separator;
-    luaL_checklstring(L, 1, &len);
+    luaL_Buffer b;
+    const char *s = luaL_checklstring(L, 1, &len);
     lua_Integer n = luaL_checkinteger(L, 2);
-    luaL_optlstring(L, 3, "", &separator);
-    if (n <= 0 || len + separator == 0) {
+    const char *between = luaL_optlstring(L, 3, "", &separator);
+    size_t unit = len + separator;
+    if (n <= 0 || unit == 0) {
         lua_pushliteral(L, "");
         return 1;
     }
-    bool fits = len + separator <= vm_string_max(vm) / (size_t)n;
+    bool fits = (size_t)n <= (vm_string_max(vm) + separator) / unit;
     vm_check_string(vm, L, fits ? 0 : SIZE_MAX);
-    vm_work(vm, L, (uint64_t)n * 2 + (uint64_t)n * (len + separator) / 4);
-    return guard_original(L);
+    size_t total = (size_t)n * unit - separator;
+    vm_work(vm, L, total / 2);
+    char *to = luaL_buffinitsize(L, &b, total + separator);
+    memcpy(to, s, len);
+    memcpy(to + len, between, separator);
+    for (size_t done = unit, more; done < total; done += more) {
+        more = done < total - done ? done : total - done;
+        memcpy(to + done, to, more);
+    }
+    luaL_pushresultsize(&b, total);
+    return 1;
 }
 
 /* string.format and pack: several strings may make one that is too long. */
@@ -417,24 +432,28 @@ static int decode_json(lua_State *L)
     return guard_original(L);
 }
 
-/* Adds what lua-cjson will at most write for the value at `index` to *bytes. What nests
+struct cost {
+    size_t bytes;
+    uint64_t ns;
+};
+
+/* Adds what lua-cjson will at most write for the value at `index`, and take. What nests
  * too deeply it refuses itself. False: it is too much. */
-static bool measure(lua_State *L, struct vm *vm, int index, size_t *bytes, int depth)
+static bool measure(lua_State *L, struct vm *vm, int index, struct cost *c, int depth)
 {
-    size_t more = 48, max = vm_string_max(vm);
-    if (lua_type(L, index) == LUA_TSTRING)
-        more += lua_rawlen(L, index) * 6;
-    vm_work(vm, L, ENCODE_NS);
-    *bytes += more;
-    if (*bytes > max)
+    size_t len = lua_type(L, index) == LUA_TSTRING ? lua_rawlen(L, index) : 0;
+    vm_work(vm, L, WALK_NS);
+    c->bytes += VALUE_BYTES + len * 6; /* \uXXXX */
+    c->ns += ENCODE_NS + len * 2;
+    if (c->bytes > vm_string_max(vm))
         return false;
     if (!lua_istable(L, index) || depth > ENCODE_DEPTH)
         return true;
     luaL_checkstack(L, 4, "JSON");
     for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
         if ((lua_type(L, -2) == LUA_TSTRING &&
-             !measure(L, vm, lua_gettop(L) - 1, bytes, 0)) ||
-            !measure(L, vm, lua_gettop(L), bytes, depth + 1))
+             !measure(L, vm, lua_gettop(L) - 1, c, 0)) ||
+            !measure(L, vm, lua_gettop(L), c, depth + 1))
             return false;
     return true;
 }
@@ -443,15 +462,15 @@ static bool measure(lua_State *L, struct vm *vm, int index, size_t *bytes, int d
  */
 static int encode_json(lua_State *L)
 {
-    size_t bytes = 0;
+    struct cost cost = {0};
     struct vm *vm = vm_of(L);
     luaL_argcheck(L, lua_gettop(L) == 1, 1, "expected 1 argument");
-    if (!measure(L, vm, 1, &bytes, 0)) {
+    if (!measure(L, vm, 1, &cost, 0)) {
         lua_pushnil(L);
         lua_pushliteral(L, "the JSON would be too long");
         return 2;
     }
-    vm_work(vm, L, bytes / 4);
+    vm_work(vm, L, cost.ns);
     return guard_original(L);
 }
 
@@ -466,17 +485,33 @@ void guard_field(lua_State *L, const char *name, lua_CFunction f)
 
 void guard_json(lua_State *L)
 {
+    /* Its settings are ours: with other ones it could overflow the C stack. */
+    static const char *const settings[] = {
+        "new",
+        "encode_max_depth",
+        "decode_max_depth",
+        "encode_sparse_array",
+        "encode_keep_buffer",
+        "encode_number_precision",
+        "encode_invalid_numbers",
+        "decode_invalid_numbers",
+    };
     guard_field(L, "decode", decode_json);
     guard_field(L, "encode", encode_json);
     lua_getfield(L, -1, "encode_max_depth");
     lua_pushinteger(L, ENCODE_DEPTH);
     lua_call(L, 1, 0);
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+        lua_pushnil(L);
+        lua_setfield(L, -2, settings[i]);
+    }
 }
 
 void guard_strings(lua_State *L)
 {
     pattern_register(L);
-    guard_field(L, "rep", repeat_string);
+    lua_pushcfunction(L, repeat_string);
+    lua_setfield(L, -2, "rep");
     guard_field(L, "format", format_string);
     guard_field(L, "pack", format_string);
     guard_field(L, "byte", string_byte);

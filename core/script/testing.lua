@@ -421,6 +421,9 @@ local function new_session(options)
   return setmetatable({ play = play, rules = options.rules, count = 0, lines = {} }, Session)
 end
 
+--- Seconds of processor time that a case may take: one that never ends is a failure, too.
+local CASE_SECONDS = 60
+
 --- Any error as a message and the line of the test file; for xpcall.
 local function explain(problem)
   if getmetatable(problem) == Failure then return problem end
@@ -429,12 +432,17 @@ end
 
 local function run(case)
   local session
+  local limit = os.clock() + CASE_SECONDS
+  debug.sethook(function()
+    if os.clock() > limit then fail("the case takes more than %d seconds", CASE_SECONDS) end
+  end, "", 1000000)
   local done, problem = xpcall(function()
     session = new_session(case.options)
     session:reload()
     case.play(session)
     check_log(session)
   end, explain)
+  debug.sethook()
   if session then session.play:close() end
   if done then return native.report(case.name, case.line) end
   local line = problem.line and problem.line > 0 and problem.line or case.line

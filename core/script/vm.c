@@ -233,7 +233,7 @@ void vm_describe(lua_State *L, lua_State *from, char error[VM_ERROR_SIZE])
     /* Never through __tostring: an error object of the script's could raise there. */
     const char *message =
         lua_type(from, -1) == LUA_TSTRING ? lua_tostring(from, -1) : NULL;
-    snprintf(error, VM_ERROR_SIZE / 2, "%s%s", /* the place is as important */
+    snprintf(error, VM_ERROR_SIZE / 2, "%.1000s%s", /* the place is as important */
              message ? message : "an error object that is a ",
              message ? "" : luaL_typename(from, -1));
     luaL_traceback(L, from, NULL, 0);

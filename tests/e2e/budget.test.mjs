@@ -111,6 +111,13 @@ for (const [name, code, why] of BROKEN) {
   });
 }
 
+scenario("strings_are_repeated_as_ever", RUN, async (stage) => {
+  const [ana] = await stage.actors(1);
+  assert.deepEqual(await ana.run(`return ("ab"):rep(3), ("ab"):rep(3, ", "), ("x"):rep(0), ("x"):rep(-1), (""):rep(5), (""):rep(3, "-"),
+    ("x"):rep(1), ("x"):rep(1, "---"), #("abc"):rep(1000, "--"), ("ab"):rep(5)`),
+  ["ababab", "ab, ab, ab", "", "", "", "--", "x", "x", 4998, "ababababab"]);
+});
+
 /* --- the budget itself --------------------------------------------------- */
 
 const COUNT = "local n = 0; for i = 1, 3000000 do n = n + 1 end; return n";

@@ -346,6 +346,9 @@ scenario("json_decodes_and_encodes_or_says_why_not", RUN, async (stage) => {
     assert.equal(value, null, call);
     assert.equal(typeof why, "string", call);
   }
+  assert.deepEqual(await ana.run("return chat.json.new, chat.json.decode_max_depth, chat.json.encode_max_depth"), [null, null, null]);
+  assert.deepEqual(await ana.run("local t = {}; for _ = 1, 101 do t = { t } end; return pcall(chat.json.encode, t)"),
+    [true, null, "Cannot serialise, excessive nesting (101)"]);
   assert.equal(await ana.value("return require('charlua') == chat and require('cjson') == chat.json"), true);
 });
 
