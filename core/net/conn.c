@@ -57,7 +57,7 @@ void conn_init(struct conn *c, struct conn_env *env, struct stream *stream,
 /* Bytes that the peer makes us keep: what waits for it, and its request. */
 static size_t held(const struct conn *c)
 {
-    return c->out.bytes + request_size(c->request);
+    return c->out.bytes + (c->request ? request_size(c->request) : 0);
 }
 
 /* Keeps the sum over all peers true: `before` were held until something changed. */

@@ -78,7 +78,7 @@ struct bytes request_body(const struct request *r)
 
 size_t request_size(const struct request *r)
 {
-    return r ? sizeof *r + r->text.cap : 0;
+    return sizeof *r + r->text.cap;
 }
 
 bool request_awaits_continue(const struct http_head *head)

@@ -30,7 +30,7 @@ const char *request_fault(int status);
 struct bytes request_head(const struct request *r);
 struct bytes request_body(const struct request *r);
 
-/* The memory that it takes; 0 for NULL. */
+/* The memory that it takes. */
 size_t request_size(const struct request *r);
 
 /* Does the peer wait for a 100 before it sends the body (RFC 9110 10.1.1)? */

@@ -227,9 +227,9 @@ static int on_message(struct conn *conn, struct bytes data, bool binary)
 /* Posts MAIL_GIVEN_UP once nobody waits for a response. False when memory is out. */
 static bool tell_given_up(struct peer *p)
 {
-    struct mail m = {.kind = MAIL_GIVEN_UP, .id = p->id};
     if (!p->asked || conn_awaits_response(&p->conn))
         return true;
+    struct mail m = {.kind = MAIL_GIVEN_UP, .id = p->id};
     if (batch_add(&shard_of(p)->up, &m, (struct bytes){0}) < 0)
         return false;
     p->asked = false;
