@@ -10,6 +10,7 @@ const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 30_000;
 const ANSWER_MS = 15_000; /* a server that is silent for this long after a question is taken for lost */
 const NOTICE_MS = 8_000;
+const SENT_AWAY = 1008; /* the close code of rules, and of limits, that want somebody out */
 const HUES = 12;
 
 /* ---- Language ---- */
@@ -26,7 +27,7 @@ const LANGUAGES = {
     gone: "{name} is not here any more. Press Escape to write to everybody.",
     fromOne: "{name}, in private", fromMe: "to {name}, in private", meToAll: "you",
     joined: "{name} joined", left: "{name} left", renamed: "{old} is now {name}", youJoined: "You joined as {name}",
-    youRenamed: "You are now {name}", lost: "The connection was lost", back: "Connected again as {name}",
+    youRenamed: "You are now {name}", lost: "The connection was lost", sentAway: "You were sent away.", back: "Connected again as {name}",
     connecting: "Connecting…", connected: "Connected", waiting: "Reconnecting in {n} s",
     fresh: ["{n} new message", "{n} new messages"], left_chars: "{n} left", over_chars: "{n} too many",
     nameLength: "A name has 1 to 64 characters.", textLength: "A message has at most 4096 characters.",
@@ -57,7 +58,7 @@ const LANGUAGES = {
     targetGone: "{name} ya no está aquí", gone: "{name} ya no está aquí. Pulsa Escape para escribir a todos.",
     fromOne: "{name}, en privado", fromMe: "a {name}, en privado", meToAll: "tú",
     joined: "{name} ha entrado", left: "{name} se ha ido", renamed: "{old} ahora es {name}",
-    youJoined: "Has entrado como {name}", youRenamed: "Ahora eres {name}", lost: "Se perdió la conexión",
+    youJoined: "Has entrado como {name}", youRenamed: "Ahora eres {name}", lost: "Se perdió la conexión", sentAway: "Te han echado.",
     back: "De nuevo en línea como {name}", connecting: "Conectando…", connected: "En línea",
     waiting: "Nuevo intento en {n} s", fresh: ["{n} mensaje nuevo", "{n} mensajes nuevos"],
     left_chars: "quedan {n}", over_chars: "sobran {n}", nameLength: "Un nombre tiene de 1 a 64 caracteres.",
@@ -87,7 +88,7 @@ const LANGUAGES = {
     targetGone: "{name} 已离开", gone: "{name} 已离开。按 Esc 可对所有人说话。", fromOne: "{name} 的私信",
     fromMe: "发给 {name} 的私信", meToAll: "我", joined: "{name} 加入了", left: "{name} 离开了",
     renamed: "{old} 改名为 {name}", youJoined: "你以 {name} 的名字加入了", youRenamed: "你现在叫 {name}",
-    lost: "连接已断开", back: "已重新连接，昵称 {name}", connecting: "正在连接…", connected: "已连接",
+    lost: "连接已断开", sentAway: "你已被请出。", back: "已重新连接，昵称 {name}", connecting: "正在连接…", connected: "已连接",
     waiting: "{n} 秒后重新连接", fresh: ["{n} 条新消息", "{n} 条新消息"], left_chars: "还可输入 {n} 字",
     over_chars: "超出 {n} 字", nameLength: "昵称为 1 到 64 个字符。", textLength: "消息最多 4096 个字符。",
     offline: "尚未连接：消息会留在这里，等待恢复连接。",
@@ -216,7 +217,8 @@ class Line {
   #timer = 0;
   #deadline = 0;
 
-  /* on.open(), on.text(string), on.lost(), on.state("connecting" | "connected" | "waiting" | "off", seconds) */
+  /* on.open(), on.text(string), on.lost(), on.sentAway() (the rules closed it: coming again at once would be no answer),
+   * on.state("connecting" | "connected" | "waiting" | "off", seconds) */
   constructor(url, on) {
     this.#url = url;
     this.#on = on;
@@ -229,7 +231,7 @@ class Line {
     this.#socket = socket;
     this.expectAnswer();
     socket.onopen = () => this.#on.open();
-    socket.onclose = () => this.fail();
+    socket.onclose = ({ code }) => (code === SENT_AWAY ? this.#on.sentAway() : this.fail());
     socket.onmessage = ({ data }) => {
       if (typeof data !== "string") return;
       if (this.#isSettled) this.#answered();
@@ -843,6 +845,10 @@ const line = new Line(address, {
     giveBack();
     listAsked = false;
     me.phase = "out";
+    me.uid = null;
+  },
+  sentAway() {
+    backToDoor(strings.sentAway);
     me.uid = null;
   },
 });

@@ -361,6 +361,30 @@ scenario("page_gets_along_with_the_ready_made_rules", async (stage) => {
   await heard(ana, "psst");
 }, rulesWith("commands", "nicknames", "rooms", "history", "typing"));
 
+/* Rules in which whoever says {"type":"kick"} sends everybody else away. */
+function rulesThatKick() {
+  const path = rulesWith();
+  writeFileSync(path, `local app, chat = require "chat", require "charlua"
+function app.on.kick(client)
+  for _, other in ipairs(chat.clients()) do
+    if other ~= client then other:close(1008, "kicked") end
+  end
+end
+return app
+`);
+  return path;
+}
+
+scenario("page_of_who_was_sent_away_stays_at_the_door_until_asked", async (stage) => {
+  const ana = await stage.join("Ana");
+  const moderator = await connect(stage.server.url);
+  moderator.send({ type: "kick" });
+  await ana.locator("#join-error").getByText("You were sent away.").waitFor();
+  await moderator.close();
+  await joinAs(ana, "Ana");
+  await ana.locator(".person").waitFor();
+}, rulesThatKick());
+
 scenario("page_sends_no_half_composed_word", async (stage) => {
   const ana = await stage.join("Ana");
   await ana.locator("#text").fill("ni");
