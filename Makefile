@@ -250,11 +250,13 @@ sanitize: ## the unit and end-to-end tests under ASan+UBSan and TSan
 
 .PHONY: sanitize-address sanitize-thread
 sanitize-address: SAN := address,undefined
+sanitize-address: THREADS := 0,3
 sanitize-thread:  SAN := thread
+sanitize-thread:  THREADS := 3
 sanitize-address sanitize-thread: sanitize-%:
 	@$(MAKE) -s BUILD=$(BUILD)/$* SAN=$(SAN) $(BUILD)/$*/charlua examples
 	@$(MAKE) -s BUILD=$(BUILD)/$* SAN=$(SAN) unit
-	@CHARLUA_DEADLINE_MS=60000 $(MAKE) -s BUILD=$(BUILD)/$* SAN=$(SAN) e2e
+	@CHARLUA_DEADLINE_MS=60000 CHARLUA_ONLY_THREADS=$(THREADS) $(MAKE) -s BUILD=$(BUILD)/$* SAN=$(SAN) e2e
 
 fuzz: | have-clang ## fuzz every parser for FUZZ_SECONDS (20) each, under ASan+UBSan
 	@$(MAKE) -s -j2 BUILD=$(BUILD)/fuzz CC=clang SAN=address,undefined,fuzzer-no-link $(FUZZERS:%=$(BUILD)/fuzz/%)

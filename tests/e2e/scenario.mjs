@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { connect } from "./client.mjs";
-import { startServer, THREADS } from "./server.mjs";
+import { placements, startServer, THREADS } from "./server.mjs";
 
 export const FIXTURES = "tests/e2e/fixtures";
 export const INTERNAL = '{"type":"error","error":"internal"}';
@@ -63,7 +63,7 @@ export class Stage {
 /* Plays `play(stage)` once a placement. `set` are startServer's options; `rules`, if given, is the text of a script
  * that the stage saves as rules.lua and runs. */
 export function scenario(name, { rules, threads = THREADS, ...set }, play) {
-  for (const count of threads) {
+  for (const count of placements(threads)) {
     test(`${name} [threads=${count}]`, async () => {
       const stage = new Stage();
       let ended = false;

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { makeCert, openTls } from "./certs.mjs";
 import { dialRaw, frame, OP, openRaw, UPGRADE } from "./raw.mjs";
-import { BIN, ROOT, within } from "./server.mjs";
+import { BIN, placements, ROOT, within } from "./server.mjs";
 
 const ECHO = "tests/e2e/fixtures/echo.lua";
 
@@ -85,7 +85,7 @@ class Service {
 /* `play(service, stage)` once for threads 0 and 3; `sockets`, `args` and `env` may be functions of the stage. */
 function service(name, { sockets = ["127.0.0.1:0"], args = [ECHO], env = {}, ready = true }, play) {
   const of = (value, stage) => (typeof value === "function" ? value(stage) : value);
-  for (const threads of [0, 3]) {
+  for (const threads of placements([0, 3])) {
     test(`${name} (threads ${threads})`, async () => {
       const later = [], dir = mkdtempSync(join(tmpdir(), "charlua-e2e-"));
       const stage = { dir, defer: (f) => later.push(f) };
