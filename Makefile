@@ -49,6 +49,8 @@ SO       := libcharlua.so.$(SOVERSION)
 FUZZERS  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 20
 FUZZ_JOBS    ?= 2
+# Files of tests at a time.
+E2E_JOBS     ?= 2
 
 .PHONY: all help deps deps-test run test check lint valgrind unit rules e2e conformance examples torture torture-small soak bench bench-quick bench-instructions bench-baseline sanitize fuzz install uninstall clean format
 .DELETE_ON_ERROR:
@@ -171,7 +173,7 @@ $(BUILD)/unit/test_pattern: $(patsubst %,$(BUILD)/core/script/%.o,vm sandbox gua
 $(BUILD)/unit/test_pattern: UNITLIBS := $(shell pkg-config --libs lua5.4 2>/dev/null) -lm
 
 e2e: $(BUILD)/charlua examples | have-modules ## run the end-to-end tests
-	CHARLUA_BUILD=$(abspath $(BUILD)) $(STILL) node --test tests/e2e/*.test.mjs
+	CHARLUA_BUILD=$(abspath $(BUILD)) $(STILL) node --test --test-concurrency=$(E2E_JOBS) tests/e2e/*.test.mjs
 
 conformance: $(BUILD)/charlua | have-node ## run the rules of the RFCs on bare sockets
 	CHARLUA_BUILD=$(abspath $(BUILD)) node --test tests/conformance/*.test.mjs
@@ -245,18 +247,18 @@ $(BUILD)/bench/bare: $(BUILD)/tests/bench/bare.o
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -o $@ $^
 
-sanitize: ## the unit and end-to-end tests under ASan+UBSan and TSan
+sanitize: ## the unit and end-to-end tests under ASan+UBSan (threads 0) and TSan (threads 3); THREADS=0,1,3: in all placements
 	@$(MAKE) -s -j2 -Otarget sanitize-address sanitize-thread
 
 .PHONY: sanitize-address sanitize-thread
 sanitize-address: SAN := address,undefined
-sanitize-address: THREADS := 0,3
+sanitize-address: THREADS := 0
 sanitize-thread:  SAN := thread
 sanitize-thread:  THREADS := 3
 sanitize-address sanitize-thread: sanitize-%:
 	@$(MAKE) -s BUILD=$(BUILD)/$* SAN=$(SAN) $(BUILD)/$*/charlua examples
 	@$(MAKE) -s BUILD=$(BUILD)/$* SAN=$(SAN) unit
-	@CHARLUA_DEADLINE_MS=60000 CHARLUA_ONLY_THREADS=$(THREADS) $(MAKE) -s BUILD=$(BUILD)/$* SAN=$(SAN) e2e
+	@CHARLUA_DEADLINE_MS=60000 CHARLUA_ONLY_THREADS=$(THREADS) E2E_JOBS=1 $(MAKE) -s BUILD=$(BUILD)/$* SAN=$(SAN) e2e
 
 fuzz: | have-clang ## fuzz every parser for FUZZ_SECONDS (20) each, under ASan+UBSan
 	@$(MAKE) -s -j2 BUILD=$(BUILD)/fuzz CC=clang SAN=address,undefined,fuzzer-no-link $(FUZZERS:%=$(BUILD)/fuzz/%)
