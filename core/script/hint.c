@@ -61,6 +61,19 @@ int hint_raise(lua_State *L, const char *owner, int key, int methods,
     return luaL_error(L, "%s has no field '%s'", owner, wanted);
 }
 
+int hint_nearest(lua_State *L)
+{
+    const char *wanted = luaL_checkstring(L, 1), *best = NULL;
+    int edits = NEAR + 1;
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_settop(L, 2);
+    for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1))
+        if (lua_type(L, -2) == LUA_TSTRING)
+            consider(lua_tostring(L, -2), wanted, &best, &edits);
+    lua_pushstring(L, best); /* NULL pushes nil */
+    return 1;
+}
+
 /* __index; upvalue 1 is the owner's name. */
 static int refuse(lua_State *L)
 {

@@ -11,6 +11,11 @@
 int hint_raise(lua_State *L, const char *owner, int key, int methods,
                const char *const *fields);
 
+/* A lua_CFunction: nearest(wanted, names as keys) -> the nearest name | nil if none is
+ * near.
+ */
+int hint_nearest(lua_State *L);
+
 /* From now on the table on top, which scripts know as `owner`, answers like that. [-0,
  * +0] */
 void hint_guard(lua_State *L, const char *owner);

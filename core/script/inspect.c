@@ -2,6 +2,7 @@
 #include "script/inspect.h"
 
 #include "script/app.h"
+#include "script/hint.h"
 #include "script/reload.h"
 
 #include <lauxlib.h>
@@ -105,7 +106,8 @@ static int inspect(lua_State *L)
         return lua_error(L);
     push_facts(L, inspection_of(L));
     lua_pushcfunction(L, report);
-    lua_call(L, 2, 0);
+    lua_pushcfunction(L, hint_nearest);
+    lua_call(L, 3, 0);
     return 0;
 }
 

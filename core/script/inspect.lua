@@ -1,5 +1,5 @@
 --- inspect.lua: what looks wrong in rules, from their sources and from what loading them told. Part of the program.
-local facts, report = ...
+local facts, report, nearest = ...
 
 --- Strings and comments of Lua text made blank, line breaks kept, so that what is left is code.
 local function code_of(text)
@@ -39,28 +39,9 @@ local function line_at(text, at)
   return breaks + 1
 end
 
---- How many letters have to be put in, left out or changed to make `a` of `b`.
-local function distance(a, b)
-  local row = {}
-  for j = 0, #b do row[j] = j end
-  for i = 1, #a do
-    local diagonal = row[0]
-    row[0] = i
-    for j = 1, #b do
-      local cost = a:byte(i) == b:byte(j) and 0 or 1
-      diagonal, row[j] = row[j], math.min(row[j] + 1, row[j - 1] + 1, diagonal + cost)
-    end
-  end
-  return row[#b]
-end
-
 --- "; did you mean PREFIXname?" for the nearest of `names`, or "".
 local function hint(name, names, prefix)
-  local best, least = nil, math.max(2, #name // 3) + 1
-  for other in pairs(names) do
-    local d = distance(name, other)
-    if d < least or d == least and best and other < best then best, least = other, d end
-  end
+  local best = nearest(name, names)
   return best and ("; did you mean %s%s?"):format(prefix, best) or ""
 end
 
