@@ -1,4 +1,4 @@
--- What luacheck knows of a rules script: the globals of its sandbox (core/script/sandbox.c), all of them read-only.
+-- What luacheck knows of a rules script: the globals of its sandbox (core/lua/sandbox.c), all of them read-only.
 stds.charlua = {
   read_globals = {
     "_G", "_VERSION", "assert", "collectgarbage", "error", "getmetatable", "ipairs", "load", "next", "pairs", "pcall", "print",
@@ -19,7 +19,7 @@ std = "charlua"
 max_line_length = 120
 
 -- Parts of the program itself, and tests of rules, which have the whole standard library.
-files["core/script"] = { std = "lua54" }
+files["core/play"] = { std = "lua54" }
 files["**/*_test.lua"] = { std = "lua54" }
 
 -- Annotations for editors: functions without a body.

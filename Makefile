@@ -79,8 +79,8 @@ $(BUILD)/pic/%.o: %.c | tools
 	$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -c -o $@ $<
 
 # These have a Lua file of the same name in them.
-$(BUILD)/core/script/inspect.o $(BUILD)/pic/core/script/inspect.o: core/script/inspect.lua
-$(BUILD)/core/script/testing.o $(BUILD)/pic/core/script/testing.o: core/script/testing.lua
+$(BUILD)/core/play/inspect.o $(BUILD)/pic/core/play/inspect.o: core/play/inspect.lua
+$(BUILD)/core/play/testing.o $(BUILD)/pic/core/play/testing.o: core/play/testing.lua
 
 .PHONY: tools
 tools:
@@ -169,7 +169,7 @@ $(BUILD)/unit/%: tests/unit/%.c $(UNITHELP) $(BARE)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -Itests/unit -o $@ $< $(filter %.o,$^) -lcmocka -lcrypto -lz $(UNITLIBS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 
 # The one that compares with Lua's own matcher, and what it needs.
-$(BUILD)/unit/test_pattern: $(patsubst %,$(BUILD)/core/script/%.o,vm sandbox guard pattern)
+$(BUILD)/unit/test_pattern: $(patsubst %,$(BUILD)/core/lua/%.o,vm sandbox guard pattern)
 $(BUILD)/unit/test_pattern: UNITLIBS := $(shell pkg-config --libs lua5.4 2>/dev/null) -lm
 
 e2e: $(BUILD)/charlua examples | have-modules ## run the end-to-end tests

@@ -1,9 +1,9 @@
 /* charlua: the public functions, on top of config and server. */
 #include "charlua.h"
 
-#include "server.h"
-#include "script/inspect.h"
-#include "script/testing.h"
+#include "server/server.h"
+#include "play/inspect.h"
+#include "play/testing.h"
 #include "wire/utf8.h"
 
 #include <stdio.h>

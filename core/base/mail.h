@@ -9,7 +9,7 @@
 #include "base/addr.h"
 #include "base/bytes.h"
 
-struct frame;
+struct outframe;
 
 enum mail_kind {
     /* up: shard to host */
@@ -67,7 +67,7 @@ struct mail {
             bool tls;
         } accept;
         struct {
-            struct frame *frame;
+            struct outframe *frame;
             uint64_t room;
         };
         struct {

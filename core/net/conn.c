@@ -79,9 +79,9 @@ void conn_deinit(struct conn *c)
 {
     c->env->queued -= held(c);
     request_free(c->request);
-    if (c->session)
-        session_deinit(c->session);
-    free(c->session);
+    if (c->unfinished)
+        messages_deinit(c->unfinished);
+    free(c->unfinished);
     outq_deinit(&c->out);
     buf_deinit(&c->in);
     c->stream->ops->free(c->stream);
@@ -105,12 +105,12 @@ void conn_abort(struct conn *c)
 
 /* Queues `f` and gives the caller's reference up; NULL, like a full memory, ends the
  * conn. */
-static void queue_moved(struct conn *c, struct frame *f)
+static void queue_moved(struct conn *c, struct outframe *f)
 {
     size_t before = held(c);
     if (!f || outq_push(&c->out, f) < 0)
         conn_abort(c);
-    frame_unref(f);
+    outframe_unref(f);
     count_queued(c, before);
 }
 
@@ -139,11 +139,11 @@ static void note_close(struct conn *c, uint16_t code, struct bytes reason)
 
 /* --- HTTP ---------------------------------------------------------------- */
 
-static void answer(struct conn *c, struct frame *f, bool keep_alive)
+static void answer(struct conn *c, struct outframe *f, bool keep_alive)
 {
     drop_request(c);
-    if (f && c->env->queued + frame_bytes(f).len > c->env->queued_max) {
-        frame_unref(f);
+    if (f && c->env->queued + outframe_bytes(f).len > c->env->queued_max) {
+        outframe_unref(f);
         f = answer_error(503, "too busy, try again later", "Retry-After: 5\r\n");
         keep_alive = false;
     }
@@ -246,7 +246,7 @@ static void upgrade(struct conn *c, const struct http_head *head, struct bytes h
     c->upgraded = true;
     c->state = CONN_OPEN;
     wait_for(c, CONN_WAIT_PING);
-    queue_moved(c, frame_new_raw((struct bytes){(uint8_t *)response, n}));
+    queue_moved(c, outframe_new_raw((struct bytes){(uint8_t *)response, n}));
 }
 
 static void refuse_method(struct conn *c, unsigned methods, bool head_only)
@@ -299,7 +299,7 @@ static void begin_request(struct conn *c, const struct http_head *head,
     c->state = CONN_BODY;
     wait_for(c, CONN_WAIT_HEAD);
     if (c->in.len == head_bytes.len && request_awaits_continue(head))
-        queue_moved(c, frame_new_raw(bytes_of("HTTP/1.1 100 Continue\r\n\r\n")));
+        queue_moved(c, outframe_new_raw(bytes_of("HTTP/1.1 100 Continue\r\n\r\n")));
 }
 
 /* More of the body; the next request may come behind it. */
@@ -374,7 +374,7 @@ static void respond(struct conn *c, const struct http_head *head, struct bytes h
         answer(c, answer_new(&ok), ok.keep_alive);
     } else {
         bool keep_alive = http_keep_alive(head);
-        struct frame *f = page_answer(c->env->page, head, &keep_alive);
+        struct outframe *f = page_answer(c->env->page, head, &keep_alive);
         answer(c, f, keep_alive);
     }
 }
@@ -509,34 +509,34 @@ static void fail(struct conn *c, uint16_t code, const char *why)
     bool said = c->state == CONN_CLOSING;
     note_close(c, code, bytes_of(why));
     if (!said)
-        queue_moved(c, frame_new_close(code, bytes_of(why)));
+        queue_moved(c, outframe_new_close(code, bytes_of(why)));
     enter_last(c);
 }
 
-static void receive_close(struct conn *c, const struct session_out *out)
+static void receive_close(struct conn *c, const struct messages_out *out)
 {
     bool said = c->state == CONN_CLOSING;
     note_close(c, out->code, out->data);
     if (!said)
-        queue_moved(c, frame_new_close(out->code, (struct bytes){0}));
+        queue_moved(c, outframe_new_close(out->code, (struct bytes){0}));
     enter_last(c);
 }
 
 static void pong(struct conn *c, struct bytes data)
 {
-    struct frame *f = frame_new(WS_PONG, data);
+    struct outframe *f = outframe_new(WS_PONG, data);
     if (!f)
         conn_abort(c);
     else if (conn_send(c, f) == SEND_FULL)
         conn_too_slow(c, f, false);
-    frame_unref(f);
+    outframe_unref(f);
 }
 
 /* Inflates a compressed message in *out. False: the connection failed. */
-static bool inflate_message(struct conn *c, struct session_out *out)
+static bool inflate_message(struct conn *c, struct messages_out *out)
 {
     int code =
-        deflate_inflate(c->env->deflate, out->data, c->env->session.message, &out->data);
+        deflate_inflate(c->env->deflate, out->data, c->env->messages.message, &out->data);
     if (code == 0 && !out->binary && !utf8_is_valid(out->data))
         code = WS_CLOSE_BAD_DATA;
     if (code == WS_CLOSE_TOO_BIG)
@@ -565,18 +565,18 @@ static bool afford(struct conn *c, float count, size_t len)
         stats_add(&c->env->stats->fast_closed, 1);
         conn_close(c, WS_CLOSE_POLICY, bytes_of("too fast"));
     } else if (!c->warned) {
-        struct frame *f =
-            frame_new(WS_TEXT, bytes_of("{\"type\":\"error\",\"error\":\"too_fast\"}"));
+        struct outframe *f = outframe_new(
+            WS_TEXT, bytes_of("{\"type\":\"error\",\"error\":\"too_fast\"}"));
         c->warned = true;
         reached(c, messages > 0 ? LIMIT_RATE : LIMIT_BYTE_RATE);
         if (f)
             (void)conn_send(c, f);
-        frame_unref(f);
+        outframe_unref(f);
     }
     return false;
 }
 
-static void take_message(struct conn *c, struct session_out *out)
+static void take_message(struct conn *c, struct messages_out *out)
 {
     size_t packed = out->data.len;
     if (!afford(c, 1, packed) || (out->compressed && !inflate_message(c, out)))
@@ -590,22 +590,22 @@ static void take_message(struct conn *c, struct session_out *out)
 
 /* Keeps `s`, the conn's own or a fresh one, for the bytes that are still to come; nothing
  * if none are. */
-static void keep_session(struct conn *c, struct session *s)
+static void keep_unfinished(struct conn *c, struct messages *s)
 {
-    bool idle = session_is_idle(s);
-    if (s == c->session) {
+    bool idle = messages_is_idle(s);
+    if (s == c->unfinished) {
         if (idle) {
-            session_deinit(s);
+            messages_deinit(s);
             free(s);
-            c->session = NULL;
+            c->unfinished = NULL;
         }
         return;
     }
-    c->session = idle ? NULL : malloc(sizeof *s);
-    if (c->session) {
-        *c->session = *s;
+    c->unfinished = idle ? NULL : malloc(sizeof *s);
+    if (c->unfinished) {
+        *c->unfinished = *s;
     } else {
-        session_deinit(s);
+        messages_deinit(s);
         if (!idle)
             fail(c, WS_CLOSE_INTERNAL, "out of memory");
     }
@@ -614,32 +614,32 @@ static void keep_session(struct conn *c, struct session *s)
 /* Handles what came on an upgraded connection; `at` is unmasked in place. */
 static void decode(struct conn *c, uint8_t *at, size_t len)
 {
-    struct session_in in = {at, len};
-    struct session_out out;
-    struct session fresh, *s = c->session;
+    struct messages_in in = {at, len};
+    struct messages_out out;
+    struct messages fresh, *s = c->unfinished;
     if (!s) {
-        session_init(&fresh, c->deflate_bits > 0);
+        messages_init(&fresh, c->deflate_bits > 0);
         s = &fresh;
     }
     while (c->state == CONN_OPEN || c->state == CONN_CLOSING) {
-        switch (session_next(s, &c->env->session, &in, &out)) {
-        case SESSION_MORE:
-            keep_session(c, s);
+        switch (messages_next(s, &c->env->messages, &in, &out)) {
+        case MESSAGES_MORE:
+            keep_unfinished(c, s);
             return;
-        case SESSION_MESSAGE:
+        case MESSAGES_MESSAGE:
             if (c->state == CONN_OPEN) /* after our Close we only wait for the peer's */
                 take_message(c, &out);
             break;
-        case SESSION_PING:
+        case MESSAGES_PING:
             if (c->state == CONN_OPEN && afford(c, 1, out.data.len))
                 pong(c, out.data);
             break;
-        case SESSION_PONG:
+        case MESSAGES_PONG:
             break;
-        case SESSION_CLOSE:
+        case MESSAGES_CLOSE:
             receive_close(c, &out);
             break;
-        case SESSION_FAIL:
+        case MESSAGES_FAIL:
             if (out.code == WS_CLOSE_TOO_BIG || out.code == WS_CLOSE_POLICY)
                 reached(c,
                         out.code == WS_CLOSE_TOO_BIG ? LIMIT_MESSAGE : LIMIT_FRAGMENTS);
@@ -647,16 +647,16 @@ static void decode(struct conn *c, uint8_t *at, size_t len)
             break;
         }
     }
-    session_deinit(s); /* the end: what is still to come is swallowed */
+    messages_deinit(s); /* the end: what is still to come is swallowed */
 }
 
-enum send_result conn_send(struct conn *c, struct frame *f)
+enum send_result conn_send(struct conn *c, struct outframe *f)
 {
     if (c->state != CONN_OPEN)
         return SEND_GONE;
     if (c->deflate_bits)
         f = deflate_frame(c->env->deflate, f, c->deflate_bits);
-    size_t len = frame_bytes(f).len;
+    size_t len = outframe_bytes(f).len;
     bool over = c->out.bytes + len > c->env->queue_max;
     if (c->out.count && /* one message always fits an empty queue */
         (over || c->env->queued + len > c->env->queued_max)) {
@@ -679,10 +679,10 @@ void conn_close(struct conn *c, uint16_t code, struct bytes reason)
     note_close(c, code, reason);
     c->state = CONN_CLOSING;
     wait_for(c, CONN_WAIT_CLOSE);
-    queue_moved(c, frame_new_close(code, reason));
+    queue_moved(c, outframe_new_close(code, reason));
 }
 
-void conn_too_slow(struct conn *c, const struct frame *lost, bool drop)
+void conn_too_slow(struct conn *c, const struct outframe *lost, bool drop)
 {
     if (c->state != CONN_OPEN)
         return;

@@ -14,9 +14,9 @@
 #include "net/stream.h"
 #include "wire/answer.h"
 #include "wire/deflate.h"
-#include "wire/frame.h"
+#include "wire/outframe.h"
 #include "wire/http.h"
-#include "wire/session.h"
+#include "wire/messages.h"
 
 struct conn;
 struct page;
@@ -24,7 +24,7 @@ struct page;
 /* What all conns of a shard share; it outlives them. */
 struct conn_env {
     struct http_limits http;
-    struct session_limits session;
+    struct messages_limits messages;
     size_t queue_max;        /* bytes that may wait for one peer */
     size_t queued_max;       /* and for all of them together */
     size_t queued;           /* bytes that wait now */
@@ -42,7 +42,7 @@ struct conn_env {
     const struct log *log;
     struct deflate *deflate; /* NULL: permessage-deflate is not negotiated */
     struct bytes protocols;  /* subprotocols that are spoken, each behind a comma */
-    struct frame *ping;      /* the one that every peer gets */
+    struct outframe *ping;   /* the one that every peer gets */
     struct bytes routes;     /* what the rules answer, as wire/routes.h has it */
     size_t body_max;         /* bytes of the body of a request for the rules */
     bool is_draining;        /* 503 to whatever is asked */
@@ -69,8 +69,8 @@ struct conn {
                               what was pipelined behind it */
         struct buf reason; /* after it: of the first Close frame */
     };
-    struct request *request; /* in state BODY */
-    struct session *session; /* NULL: no frame or message has come in part */
+    struct request *request;     /* in state BODY */
+    struct messages *unfinished; /* NULL: no frame or message has come in part */
     struct addr addr;
     uint32_t searched; /* bytes of `in` known not to hold the head's end */
     uint16_t code;     /* of the first Close frame; 0: none yet */
@@ -122,7 +122,7 @@ enum send_result { SEND_OK, SEND_FULL, SEND_GONE };
 /* Queues `f` for this peer, taking its own reference. SEND_FULL when the queue is at its
  * cap: nothing was queued and the caller decides (drop or close). SEND_GONE when it is
  * closing. Never blocks, never writes to the socket. */
-enum send_result conn_send(struct conn *c, struct frame *f);
+enum send_result conn_send(struct conn *c, struct outframe *f);
 
 /* The rules' answer to the request that waits for one; nothing happens if none does.
  * Whether it is the last of its connection and has no body for HEAD is the conn's
@@ -140,7 +140,7 @@ void conn_close(struct conn *c, uint16_t code, struct bytes reason);
 /* After a SEND_FULL: `lost` is, which is counted, and unless `drop` says that this is
  * all, the peer ends with 1013; what has not begun to leave is dropped for the
  * Close frame. */
-void conn_too_slow(struct conn *c, const struct frame *lost, bool drop);
+void conn_too_slow(struct conn *c, const struct outframe *lost, bool drop);
 
 /* Whether deflate_join's twins are for this peer. */
 bool conn_takes_deflated(const struct conn *c);

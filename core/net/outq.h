@@ -5,14 +5,14 @@
 #ifndef CHARLUA_NET_OUTQ_H
 #define CHARLUA_NET_OUTQ_H
 
-#include "wire/frame.h"
+#include "wire/outframe.h"
 
 #include <sys/uio.h>
 
 struct outq {
     union {
-        struct frame *one;   /* cap 0: the only frame */
-        struct frame **ring; /* cap entries, a power of two */
+        struct outframe *one;   /* cap 0: the only frame */
+        struct outframe **ring; /* cap entries, a power of two */
     };
     uint32_t cap, head, count;
     uint32_t sent;  /* bytes of the first frame that have left */
@@ -26,7 +26,7 @@ struct bytes outq_piece(const struct outq *q);
 
 /* Appends `f`, taking its own reference. Returns 0, or -1 when memory is out or the queue
  * would hold 4 GiB (unchanged). */
-int outq_push(struct outq *q, struct frame *f);
+int outq_push(struct outq *q, struct outframe *f);
 
 /* Describes up to `max` waiting pieces for writev; valid until the queue changes. Returns
  * how many. */

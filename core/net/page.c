@@ -142,8 +142,8 @@ static uint8_t *read_whole(int fd, size_t len)
     return at;
 }
 
-static struct frame *answer_file(int fd, const struct stat *st, const char *path,
-                                 const struct http_head *head, bool *keep_alive)
+static struct outframe *answer_file(int fd, const struct stat *st, const char *path,
+                                    const struct http_head *head, bool *keep_alive)
 {
     char etag[64], fields[sizeof security_fields + 80];
     struct answer a = {.status = 200, .type = type_of(path), .keep_alive = *keep_alive};
@@ -163,18 +163,18 @@ static struct frame *answer_file(int fd, const struct stat *st, const char *path
         return answer_error(500, "the file could not be read", NULL);
     }
     a.body = (struct bytes){body, (size_t)st->st_size};
-    struct frame *f = answer_new(&a);
+    struct outframe *f = answer_new(&a);
     free(body);
     return f;
 }
 
-struct frame *page_answer(const struct page *page, const struct http_head *head,
-                          bool *keep_alive)
+struct outframe *page_answer(const struct page *page, const struct http_head *head,
+                             bool *keep_alive)
 {
     char path[PATH_MAX];
     struct stat st;
     int fd = -1;
-    struct frame *f;
+    struct outframe *f;
     if (page && resolve(page, head, path) == 0)
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {

@@ -5,7 +5,7 @@
 #ifndef CHARLUA_NET_PAGE_H
 #define CHARLUA_NET_PAGE_H
 
-#include "wire/frame.h"
+#include "wire/outframe.h"
 #include "wire/http.h"
 
 struct page;
@@ -18,7 +18,7 @@ void page_close(struct page *page);
  * is current (RFC 9110 13.1.2), 404 for what is not there, is hidden or lies outside the
  * folder, 413 for a file over 8 MiB. `page` may be NULL: then there are no files. NULL
  * when memory is out. */
-struct frame *page_answer(const struct page *page, const struct http_head *head,
-                          bool *keep_alive);
+struct outframe *page_answer(const struct page *page, const struct http_head *head,
+                             bool *keep_alive);
 
 #endif

@@ -1,7 +1,7 @@
 /* broadcast: read broadcast_send first, then close_bundle. */
 #include "room/broadcast.h"
 
-#include "room/clock.h"
+#include "base/clock.h"
 
 #include <math.h>
 
@@ -14,7 +14,7 @@ static const double PAUSE_FACTOR = 2, PAUSE_MAX = 0.005, PAUSE_MIN = 0.0003;
 
 _Static_assert((int)BUNDLE_MESSAGES_MAX <= (int)DEFLATE_JOIN_MAX, "bundles have twins");
 
-void broadcast_init(struct broadcast *b, const struct peers *peers, struct writer *writer,
+void broadcast_init(struct broadcast *b, const struct slots *peers, struct writer *writer,
                     const struct conn_env *env)
 {
     *b = (struct broadcast){.peers = peers, .writer = writer, .env = env};
@@ -27,12 +27,13 @@ void broadcast_deinit(struct broadcast *b)
 }
 
 /* Hands `f` to all members of `t`; `parts` are what it was joined of. */
-static void send_to_members(struct broadcast *b, const struct topic *t, struct frame *f,
-                            struct frame *const *parts, size_t count)
+static void send_to_members(struct broadcast *b, const struct topic *t,
+                            struct outframe *f, struct outframe *const *parts,
+                            size_t count)
 {
     bool has_twin = count == 1; /* a single one gets it by itself */
     for (uint32_t i = 0; i < t->count; i++) {
-        struct peer *p = peers_at(b->peers, topic_member(t, i));
+        struct peer *p = slots_at(b->peers, topic_member(t, i));
         if (!has_twin && conn_takes_deflated(&p->conn)) {
             deflate_join(b->env->deflate, parts, count, f);
             has_twin = true;
@@ -53,16 +54,16 @@ static double next_write(const struct broadcast *b, const struct topic *t)
 /* Hands what `t` holds to its members' queues. */
 static void close_bundle(struct broadcast *b, struct topic *t)
 {
-    struct frame **parts = bundle_parts(&t->bundle);
+    struct outframe **parts = bundle_parts(&t->bundle);
     size_t count = bundle_count(&t->bundle);
     if (count == 0)
         return;
-    struct frame *joined = count > 1 ? frame_join(parts, count) : NULL;
+    struct outframe *joined = count > 1 ? outframe_join(parts, count) : NULL;
     if (joined)
         send_to_members(b, t, joined, parts, count);
     for (size_t i = 0; i < count && !joined; i++) /* it is alone, or memory is out */
         send_to_members(b, t, parts[i], NULL, 1);
-    frame_unref(joined);
+    outframe_unref(joined);
     bundle_clear(&t->bundle, &b->topics.bundles);
     t->bundle.not_before = next_write(b, t);
 }
@@ -95,27 +96,28 @@ static void close_shared_bundle(struct broadcast *b, const struct topic *t)
     b->shared_room = t->room;
 }
 
-static void send_to_everybody(struct broadcast *b, uint64_t except, struct frame *f)
+static void send_to_everybody(struct broadcast *b, uint64_t except, struct outframe *f)
 {
     broadcast_close_due(b, INFINITY);
     for (uint32_t i = 0; i < b->peers->count; i++) {
-        struct peer *p = peers_at(b->peers, i);
+        struct peer *p = slots_at(b->peers, i);
         if (p && p->admitted && p->id != except)
             writer_send(b->writer, p, f);
     }
 }
 
 static void send_to_others(struct broadcast *b, const struct topic *t, uint64_t except,
-                           struct frame *f)
+                           struct outframe *f)
 {
     for (uint32_t i = 0; i < t->count; i++) {
-        struct peer *p = peers_at(b->peers, topic_member(t, i));
+        struct peer *p = slots_at(b->peers, topic_member(t, i));
         if (p->id != except)
             writer_send(b->writer, p, f);
     }
 }
 
-void broadcast_send(struct broadcast *b, uint64_t room, uint64_t except, struct frame *f)
+void broadcast_send(struct broadcast *b, uint64_t room, uint64_t except,
+                    struct outframe *f)
 {
     if (room == 0) {
         send_to_everybody(b, except, f);
@@ -124,7 +126,7 @@ void broadcast_send(struct broadcast *b, uint64_t room, uint64_t except, struct 
     struct topic *t = topic_find(&b->topics, room);
     if (!t)
         return;
-    if (!bundle_has_room(&t->bundle, frame_bytes(f).len, b->env->queue_max))
+    if (!bundle_has_room(&t->bundle, outframe_bytes(f).len, b->env->queue_max))
         close_bundle(b, t);
     if (b->topics.bundles.bytes > BUNDLED_MAX)
         broadcast_close_due(b, INFINITY);

@@ -5,26 +5,27 @@
 #ifndef CHARLUA_ROOM_BROADCAST_H
 #define CHARLUA_ROOM_BROADCAST_H
 
-#include "room/peer.h"
+#include "room/slots.h"
 #include "room/topic.h"
 #include "room/writer.h"
 
 struct broadcast {
     struct topics topics;
     uint64_t shared_room; /* of those with shared members, the last that got a message */
-    const struct peers *peers;
+    const struct slots *peers;
     struct writer *writer;
     const struct conn_env *env;
 };
 
 /* All three are the shard's. */
-void broadcast_init(struct broadcast *b, const struct peers *peers, struct writer *writer,
+void broadcast_init(struct broadcast *b, const struct slots *peers, struct writer *writer,
                     const struct conn_env *env);
 void broadcast_deinit(struct broadcast *b);
 
 /* Tells `room` (0: everybody), but for `except` (a peer's id; 0: nobody), taking its own
  * reference. */
-void broadcast_send(struct broadcast *b, uint64_t room, uint64_t except, struct frame *f);
+void broadcast_send(struct broadcast *b, uint64_t room, uint64_t except,
+                    struct outframe *f);
 
 /* The peer of `slot` hears what `room` is told from now on. Returns 0, or -1 when memory
  * is out. */

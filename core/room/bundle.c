@@ -25,14 +25,14 @@ bool bundle_has_room(const struct bundle *b, size_t len, size_t bytes_max)
     return bundle_count(b) < BUNDLE_MESSAGES_MAX && b->bytes + len <= max;
 }
 
-int bundle_add(struct bundle *b, struct bundles *all, struct frame *f)
+int bundle_add(struct bundle *b, struct bundles *all, struct outframe *f)
 {
-    if (buf_reserve(&b->parts, sizeof(struct frame *)) < 0)
+    if (buf_reserve(&b->parts, sizeof(struct outframe *)) < 0)
         return -1;
-    bundle_parts(b)[bundle_count(b)] = frame_ref(f);
-    b->parts.len += sizeof(struct frame *);
-    b->bytes += frame_bytes(f).len;
-    all->bytes += frame_bytes(f).len;
+    bundle_parts(b)[bundle_count(b)] = outframe_ref(f);
+    b->parts.len += sizeof(struct outframe *);
+    b->bytes += outframe_bytes(f).len;
+    all->bytes += outframe_bytes(f).len;
     if (list_is_empty(&b->open))
         list_add_tail(&all->open, &b->open);
     return 0;
@@ -41,7 +41,7 @@ int bundle_add(struct bundle *b, struct bundles *all, struct frame *f)
 void bundle_clear(struct bundle *b, struct bundles *all)
 {
     for (size_t i = 0; i < bundle_count(b); i++)
-        frame_unref(bundle_parts(b)[i]);
+        outframe_unref(bundle_parts(b)[i]);
     b->parts.len = 0;
     all->bytes -= b->bytes;
     b->bytes = 0;

@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
-#include "wire/frame.h"
+#include "wire/outframe.h"
 
 #include <stdint.h>
 
@@ -21,7 +21,7 @@ struct bundles {
 
 struct bundle {
     struct list open;  /* in that list; alone: it holds none */
-    struct buf parts;  /* struct frame *, one reference each */
+    struct buf parts;  /* struct outframe *, one reference each */
     size_t bytes;      /* of the messages */
     double not_before; /* when the room may be written to again, seconds */
 };
@@ -32,13 +32,13 @@ void bundle_deinit(struct bundle *b, struct bundles *all);
 
 static inline size_t bundle_count(const struct bundle *b)
 {
-    return b->parts.len / sizeof(struct frame *);
+    return b->parts.len / sizeof(struct outframe *);
 }
 
 /* The messages, in order. */
-static inline struct frame **bundle_parts(const struct bundle *b)
+static inline struct outframe **bundle_parts(const struct bundle *b)
 {
-    return (struct frame **)(void *)b->parts.at;
+    return (struct outframe **)(void *)b->parts.at;
 }
 
 /* Whether a message of `len` bytes still goes in with those that are there. */
@@ -46,7 +46,7 @@ bool bundle_has_room(const struct bundle *b, size_t len, size_t bytes_max);
 
 /* Appends `f`, taking its own reference. Returns 0, or -1 when memory is out (unchanged).
  */
-int bundle_add(struct bundle *b, struct bundles *all, struct frame *f);
+int bundle_add(struct bundle *b, struct bundles *all, struct outframe *f);
 
 /* Drops the messages. */
 void bundle_clear(struct bundle *b, struct bundles *all);

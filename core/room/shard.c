@@ -6,7 +6,7 @@
 #include "net/gate.h"
 #include "net/tls.h"
 #include "room/broadcast.h"
-#include "room/clock.h"
+#include "base/clock.h"
 #include "room/writer.h"
 #include "wire/close.h"
 #include "wire/header.h"
@@ -40,7 +40,7 @@ struct shard {
     struct conn_env env;
     struct batch mail; /* taken from the inbox */
     struct batch up;   /* for the host */
-    struct peers peers;
+    struct slots peers;
     struct broadcast broadcast;
     struct writer writer;
     struct buf protocols, routes; /* what env.protocols and env.routes point to */
@@ -123,7 +123,7 @@ static void accept_peer(struct shard *s, const struct mail *m)
     }
     if (!stream)
         goto fail;
-    if (peers_add(&s->peers, s->setup.index, &l->peer) < 0)
+    if (slots_add(&s->peers, s->setup.index, &l->peer) < 0)
         goto fail;
     conn_init(&l->peer.conn, &s->env, stream, &m->accept.addr);
     list_init(&l->wait);
@@ -150,7 +150,7 @@ static void reap(struct link *l)
     ev_io_stop(s->setup.loop, &l->io);
     ev_clear_pending(s->setup.loop, &l->io);
     broadcast_leave_all(&s->broadcast, id_slot(l->peer.id));
-    peers_remove(&s->peers, &l->peer);
+    slots_remove(&s->peers, &l->peer);
     gate_leave(s->setup.gate, conn_addr(&l->peer.conn));
     conn_deinit(&l->peer.conn);
     free(l);
@@ -312,7 +312,7 @@ static void drain(struct shard *s, bool politely)
     s->env.is_draining = true;
     broadcast_close_due(&s->broadcast, INFINITY);
     for (uint32_t i = 0; i < s->peers.count; i++) {
-        struct peer *p = peers_at(&s->peers, i);
+        struct peer *p = slots_at(&s->peers, i);
         if (!p)
             continue;
         touch(p);
@@ -327,7 +327,7 @@ static void drain(struct shard *s, bool politely)
 
 static void carry_out(struct shard *s, const struct mail *m)
 {
-    struct peer *p = peers_find(&s->peers, m->id);
+    struct peer *p = slots_find(&s->peers, m->id);
     switch (m->kind) {
     case MAIL_SEND:
     case MAIL_JOIN:
@@ -336,11 +336,11 @@ static void carry_out(struct shard *s, const struct mail *m)
         if (p)
             carry_to_peer(p, m);
         if (m->kind == MAIL_SEND)
-            frame_unref(m->frame);
+            outframe_unref(m->frame);
         break;
     case MAIL_BROADCAST:
         broadcast_send(&s->broadcast, m->room, m->id, m->frame);
-        frame_unref(m->frame);
+        outframe_unref(m->frame);
         break;
     case MAIL_ADMIT:
         if (p)
@@ -453,8 +453,8 @@ static void release(struct shard *s)
         list_add_tail(&s->waits[CONN_WAIT_PONG], &l->wait);
     }
     for (uint32_t i = 0; i < s->peers.count; i++)
-        if (peers_at(&s->peers, i))
-            watch(link_of(peers_at(&s->peers, i)));
+        if (slots_at(&s->peers, i))
+            watch(link_of(slots_at(&s->peers, i)));
 }
 
 /* Sets the timer for the earliest deadline. */
@@ -531,7 +531,7 @@ struct shard *shard_new(const struct shard_setup *setup)
     s->setup = *setup;
     s->env = (struct conn_env){
         .http = setup->http,
-        .session = setup->session,
+        .messages = setup->messages,
         .queue_max = setup->queue_max,
         .queued_max = setup->queued_max,
         .body_max = setup->body_max,
@@ -545,20 +545,20 @@ struct shard *shard_new(const struct shard_setup *setup)
         .page = setup->page,
         .stats = setup->stats,
         .log = setup->log,
-        .ping = frame_new(WS_PING, (struct bytes){0}),
+        .ping = outframe_new(WS_PING, (struct bytes){0}),
         .on_open = on_open,
         .on_message = on_message,
         .on_request = on_request,
     };
     s->env.deflate = setup->deflate ? deflate_new(setup->deflate_min) : NULL;
     if (!s->env.ping || (setup->deflate && !s->env.deflate)) {
-        frame_unref(s->env.ping);
+        outframe_unref(s->env.ping);
         free(s);
         return NULL;
     }
     for (int i = 0; i < CONN_WAIT_KINDS; i++)
         list_init(&s->waits[i]);
-    peers_init(&s->peers);
+    slots_init(&s->peers);
     writer_init(&s->writer, setup->stats, setup->drop_when_slow, settle);
     broadcast_init(&s->broadcast, &s->peers, &s->writer, &s->env);
     ev_timer_init(&s->tick, on_tick, 0, 0);
@@ -572,7 +572,7 @@ static void discard(const struct batch *b)
     size_t at = 0;
     for (struct mail *m; (m = batch_next(b, &at));) {
         if (m->kind == MAIL_SEND || m->kind == MAIL_BROADCAST)
-            frame_unref(m->frame);
+            outframe_unref(m->frame);
         else if (m->kind == MAIL_ACCEPT)
             close(m->accept.fd);
     }
@@ -585,8 +585,8 @@ void shard_free(struct shard *s)
     mailbox_take(s->setup.inbox, &s->mail);
     discard(&s->mail);
     for (uint32_t i = 0; i < s->peers.count; i++)
-        if (peers_at(&s->peers, i))
-            reap(link_of(peers_at(&s->peers, i)));
+        if (slots_at(&s->peers, i))
+            reap(link_of(slots_at(&s->peers, i)));
     ev_timer_stop(s->setup.loop, &s->tick);
     broadcast_deinit(&s->broadcast);
     writer_deinit(&s->writer);
@@ -594,8 +594,8 @@ void shard_free(struct shard *s)
     buf_deinit(&s->up.buf);
     buf_deinit(&s->protocols);
     buf_deinit(&s->routes);
-    frame_unref(s->env.ping);
+    outframe_unref(s->env.ping);
     deflate_free(s->env.deflate);
-    peers_deinit(&s->peers);
+    slots_deinit(&s->peers);
     free(s);
 }

@@ -23,7 +23,7 @@ struct shard_setup {
     const struct page *page;
     struct tls *tls; /* for connections that are to be encrypted; else NULL */
     struct http_limits http;
-    struct session_limits session;
+    struct messages_limits messages;
     struct gate *gate;    /* told when a connection has ended */
     char *const *origins; /* allowed beside our own host */
     size_t origin_count;

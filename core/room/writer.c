@@ -2,7 +2,7 @@
  * whatever it can't take is written by the conn itself. */
 #include "room/writer.h"
 
-#include "room/clock.h"
+#include "base/clock.h"
 
 enum { WORTH_TIMING = 32 }; /* peers written to in one turn */
 
@@ -15,15 +15,15 @@ void writer_init(struct writer *w, struct stats *stats, bool drop_when_slow,
     *w = (struct writer){
         .stats = stats, .drop_when_slow = drop_when_slow, .settle = settle};
     list_init(&w->dirty);
-    w->ring = ring_new();
+    w->ring = uring_new();
 }
 
 void writer_deinit(struct writer *w)
 {
-    ring_free(w->ring);
+    uring_free(w->ring);
 }
 
-void writer_send(struct writer *w, struct peer *p, struct frame *f)
+void writer_send(struct writer *w, struct peer *p, struct outframe *f)
 {
     enum send_result result = conn_send(&p->conn, f);
     if (result == SEND_FULL && !list_is_empty(&p->dirty)) {
@@ -42,8 +42,8 @@ void writer_send(struct writer *w, struct peer *p, struct frame *f)
 static bool write_later(struct writer *w, struct peer *p)
 {
     struct bytes piece = w->ring ? conn_piece(&p->conn) : (struct bytes){0};
-    if (!piece.len || !ring_send(w->ring, conn_stream(&p->conn)->fd, piece,
-                                 &w->writing[w->writing_count].result))
+    if (!piece.len || !uring_send(w->ring, conn_stream(&p->conn)->fd, piece,
+                                  &w->writing[w->writing_count].result))
         return false;
     w->writing[w->writing_count++].peer = p;
     return true;
@@ -52,7 +52,7 @@ static bool write_later(struct writer *w, struct peer *p)
 static void finish_writing(struct writer *w)
 {
     if (w->writing_count)
-        ring_submit(w->ring);
+        uring_submit(w->ring);
     for (uint32_t i = 0; i < w->writing_count; i++) {
         conn_wrote(&w->writing[i].peer->conn, w->writing[i].result);
         w->settle(w->writing[i].peer);
@@ -73,7 +73,7 @@ void writer_run(struct writer *w)
         struct peer *p = LIST_ENTRY(now.next, struct peer, dirty);
         list_remove(&p->dirty);
         if (write_later(w, p)) {
-            if (w->writing_count == RING_SENDS_MAX)
+            if (w->writing_count == URING_SENDS_MAX)
                 finish_writing(w);
             continue;
         }

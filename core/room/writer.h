@@ -4,8 +4,8 @@
 #ifndef CHARLUA_ROOM_WRITER_H
 #define CHARLUA_ROOM_WRITER_H
 
-#include "net/ring.h"
-#include "room/peer.h"
+#include "net/uring.h"
+#include "room/slots.h"
 
 struct writer {
     struct list dirty;
@@ -13,11 +13,11 @@ struct writer {
     bool drop_when_slow;            /* else: close with 1013 */
     void (*settle)(struct peer *p); /* it was written to; may free it or touch it again */
     double seconds;                 /* what one peer takes, a moving average */
-    struct ring *ring;              /* NULL: every peer is written to by itself */
+    struct uring *ring;             /* NULL: every peer is written to by itself */
     struct {
         struct peer *peer;
         ssize_t result;
-    } writing[RING_SENDS_MAX]; /* peers whose send is in the ring */
+    } writing[URING_SENDS_MAX]; /* peers whose send is in the ring */
     uint32_t writing_count;
 };
 
@@ -34,7 +34,7 @@ static inline void writer_touch(struct writer *w, struct peer *p)
 
 /* Queues `f` for the peer, taking its own reference. Who is too slow for it loses it or
  * the connection. */
-void writer_send(struct writer *w, struct peer *p, struct frame *f);
+void writer_send(struct writer *w, struct peer *p, struct outframe *f);
 
 /* Writes to all peers that were touched, and settles them. */
 void writer_run(struct writer *w);

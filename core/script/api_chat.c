@@ -2,8 +2,8 @@
 #include "script/inside.h"
 
 #include "script/app.h"
-#include "script/hint.h"
-#include "script/json.h"
+#include "lua/hint.h"
+#include "lua/json.h"
 
 #include <lauxlib.h>
 #include <math.h>
@@ -69,9 +69,9 @@ static int send(lua_State *L)
             client_check(L, lua_gettop(L), &except);
         lua_pop(L, 1);
     }
-    struct frame *f = host_frame(L, 1);
+    struct outframe *f = host_frame(L, 1);
     enum world_result result = world_broadcast(&host_of(L)->world, NULL, except, f);
-    frame_unref(f);
+    outframe_unref(f);
     return host_push_result(L, result, NULL);
 }
 

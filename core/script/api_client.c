@@ -1,7 +1,7 @@
 /* api_client: the type `client`: an id, and a table of state once it was touched. */
 #include "script/inside.h"
 
-#include "script/hint.h"
+#include "lua/hint.h"
 #include "wire/close.h"
 #include "wire/utf8.h"
 
@@ -66,9 +66,9 @@ static int send(lua_State *L)
     uint64_t id;
     if (!is_reachable(client_check(L, 1, &id)))
         return push_closed(L);
-    struct frame *f = host_frame(L, 2);
+    struct outframe *f = host_frame(L, 2);
     enum world_result result = world_send(&host_of(L)->world, id, f);
-    frame_unref(f);
+    outframe_unref(f);
     return host_push_result(L, result, NULL);
 }
 
@@ -80,10 +80,10 @@ static int send_binary(lua_State *L)
     const char *data = luaL_checklstring(L, 2, &len);
     if (!is_reachable(client_check(L, 1, &id)))
         return push_closed(L);
-    struct frame *f =
+    struct outframe *f =
         host_frame_new(L, WS_BINARY, (struct bytes){(const uint8_t *)data, len});
     enum world_result result = world_send(&host_of(L)->world, id, f);
-    frame_unref(f);
+    outframe_unref(f);
     return host_push_result(L, result, NULL);
 }
 

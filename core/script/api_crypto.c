@@ -2,7 +2,7 @@
  * verified. libcrypto calculates, wire/jws knows the signatures. */
 #include "script/inside.h"
 
-#include "script/sandbox.h"
+#include "lua/sandbox.h"
 #include "wire/base64url.h"
 #include "wire/jws.h"
 #include "wire/utf8.h"

@@ -2,7 +2,7 @@
  * carries it there and back is setup.services. */
 #include "script/inside.h"
 
-#include "script/json.h"
+#include "lua/json.h"
 #include "script/run.h"
 #include "wire/http.h"
 #include "wire/url.h"

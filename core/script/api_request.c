@@ -2,7 +2,7 @@
  * is taken apart as fields are asked for. */
 #include "script/inside.h"
 
-#include "script/hint.h"
+#include "lua/hint.h"
 #include "wire/http.h"
 
 #include <ctype.h>

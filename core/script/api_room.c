@@ -2,7 +2,7 @@
  * once it was touched. */
 #include "script/inside.h"
 
-#include "script/hint.h"
+#include "lua/hint.h"
 #include "wire/utf8.h"
 
 #include <lauxlib.h>
@@ -97,10 +97,10 @@ static int send(lua_State *L)
     struct bytes name;
     struct room *r = room_check(L, 1, &name);
     uint64_t except = check_except(L, 3);
-    struct frame *f = host_frame(L, 2);
+    struct outframe *f = host_frame(L, 2);
     enum world_result result =
         r ? world_broadcast(&host_of(L)->world, r, except, f) : WORLD_OK;
-    frame_unref(f);
+    outframe_unref(f);
     return host_push_result(L, result, NULL);
 }
 

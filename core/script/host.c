@@ -2,11 +2,11 @@
  * time. A little longer than other files: it also holds what every api_*.c shares. */
 #include "script/host.h"
 
-#include "script/json.h"
+#include "lua/json.h"
 #include "script/reload.h"
 #include "script/route.h"
 #include "script/run.h"
-#include "script/sandbox.h"
+#include "lua/sandbox.h"
 #include "wire/close.h"
 #include "wire/utf8.h"
 
@@ -73,7 +73,7 @@ int host_push_result(lua_State *L, enum world_result result, const char *full)
     return luaL_error(L, "not enough memory");
 }
 
-struct frame *host_frame_new(lua_State *L, enum ws_opcode op, struct bytes payload)
+struct outframe *host_frame_new(lua_State *L, enum ws_opcode op, struct bytes payload)
 {
     struct host *h = host_of(L);
     vm_work(&h->vm, L, 100 + payload.len / 4);
@@ -81,13 +81,13 @@ struct frame *host_frame_new(lua_State *L, enum ws_opcode op, struct bytes paylo
         luaL_error(
             L, "%I bytes are too large to send: a client's queue holds %I (--max-queue)",
             (LUAI_UACINT)payload.len, (LUAI_UACINT)h->setup.frame_max);
-    struct frame *f = frame_new(op, payload);
+    struct outframe *f = outframe_new(op, payload);
     if (!f)
         luaL_error(L, "not enough memory");
     return f;
 }
 
-struct frame *host_frame(lua_State *L, int index)
+struct outframe *host_frame(lua_State *L, int index)
 {
     struct host *h = host_of(L);
     struct bytes payload = json_text(L, index);
@@ -316,11 +316,11 @@ static void post_to_room(struct host *h, const struct mail *m)
     struct bytes name = {mail_bytes(m).at, m->name_len};
     struct room *room = world_room(&h->world, name);
     struct bytes text = bytes_skip(mail_bytes(m), m->name_len);
-    struct frame *f =
-        room && text.len <= h->setup.frame_max ? frame_new(WS_TEXT, text) : NULL;
+    struct outframe *f =
+        room && text.len <= h->setup.frame_max ? outframe_new(WS_TEXT, text) : NULL;
     if (f)
         (void)world_broadcast(&h->world, room, 0, f);
-    frame_unref(f);
+    outframe_unref(f);
     world_commit(&h->world);
 }
 

@@ -5,11 +5,11 @@
 #define CHARLUA_SCRIPT_INSIDE_H
 
 #include "script/host.h"
-#include "script/loader.h"
+#include "lua/loader.h"
 #include "script/timers.h"
-#include "script/vm.h"
+#include "lua/vm.h"
 #include "script/world.h"
-#include "wire/frame.h"
+#include "wire/outframe.h"
 #include "wire/routes.h"
 
 enum { TIMERS_MAX = 100000 };
@@ -105,11 +105,11 @@ int host_push_result(lua_State *L, enum world_result result, const char *full);
 
 /* A frame of `payload`; raises when it is larger than any client's queue, the budget is
  * spent or memory is out. The caller unrefs it before anything else that raises. */
-struct frame *host_frame_new(lua_State *L, enum ws_opcode op, struct bytes payload);
+struct outframe *host_frame_new(lua_State *L, enum ws_opcode op, struct bytes payload);
 
 /* A text frame of the value at `index`: a table or number as JSON, a chat.object, a
  * string that is JSON already. The caller unrefs it. Raises what json_encode does. */
-struct frame *host_frame(lua_State *L, int index);
+struct outframe *host_frame(lua_State *L, int index);
 
 /* Raises if the table at `index` has a key that is not one of `names` (up to NULL): a
  * misspelt option would silently count for nothing. [-0, +0] */

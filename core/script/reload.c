@@ -3,9 +3,9 @@
 #include "script/reload.h"
 
 #include "script/app.h"
-#include "script/guard.h"
+#include "lua/guard.h"
 #include "script/route.h"
-#include "script/watchdog.h"
+#include "lua/watchdog.h"
 
 #include <lauxlib.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #include "script/route.h"
 
 #include "script/app.h"
-#include "script/json.h"
+#include "lua/json.h"
 #include "wire/answer.h"
 #include "wire/http.h"
 #include "wire/routes.h"

@@ -5,7 +5,7 @@
 
 #include "script/app.h"
 #include "script/route.h"
-#include "script/watchdog.h"
+#include "lua/watchdog.h"
 #include "wire/close.h"
 #include "wire/utf8.h"
 
@@ -341,10 +341,10 @@ void run_send_error(struct host *h, struct client *c, const char *what)
 {
     char text[80];
     snprintf(text, sizeof text, "{\"type\":\"error\",\"error\":\"%s\"}", what);
-    struct frame *f = frame_new(WS_TEXT, bytes_of(text));
+    struct outframe *f = outframe_new(WS_TEXT, bytes_of(text));
     if (!f || world_send(&h->world, c->id, f) != WORLD_OK)
         c->unanswered = h->owes = true;
-    frame_unref(f);
+    outframe_unref(f);
     world_commit(&h->world);
 }
 

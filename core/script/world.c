@@ -5,7 +5,7 @@
 
 #include "base/array.h"
 #include "base/id.h"
-#include "wire/frame.h"
+#include "wire/outframe.h"
 
 #include <stdlib.h>
 #include <sys/random.h>
@@ -33,8 +33,8 @@ static void cut(struct batch *b, size_t from)
     for (struct mail *m; (m = batch_next(b, &at));) {
         if (m->kind != MAIL_SEND && m->kind != MAIL_BROADCAST)
             continue;
-        b->weight -= frame_bytes(m->frame).len;
-        frame_unref(m->frame);
+        b->weight -= outframe_bytes(m->frame).len;
+        outframe_unref(m->frame);
     }
     b->buf.len = from;
 }
@@ -228,7 +228,7 @@ static enum world_result stage(struct world *w, uint32_t shard, const struct mai
 {
     if (shard >= w->shard_count)
         return WORLD_OK; /* a scratch world has no shards */
-    size_t weight = carries_frame(m) ? frame_bytes(m->frame).len : 0;
+    size_t weight = carries_frame(m) ? outframe_bytes(m->frame).len : 0;
     if (w->staged + weight > STAGED_MAX_BYTES ||
         batch_add(&w->out[shard], m, bytes) < 0) {
         w->failed = true; /* half of a broadcast may be staged: nothing of it counts */
@@ -237,18 +237,18 @@ static enum world_result stage(struct world *w, uint32_t shard, const struct mai
     w->out[shard].weight += weight;
     w->staged += weight;
     if (carries_frame(m))
-        frame_ref(m->frame);
+        outframe_ref(m->frame);
     return WORLD_OK;
 }
 
-enum world_result world_send(struct world *w, uint64_t client, struct frame *f)
+enum world_result world_send(struct world *w, uint64_t client, struct outframe *f)
 {
     struct mail m = {.kind = MAIL_SEND, .id = client, .frame = f};
     return stage(w, id_shard(client), &m, (struct bytes){0});
 }
 
 enum world_result world_broadcast(struct world *w, const struct room *room,
-                                  uint64_t except, struct frame *f)
+                                  uint64_t except, struct outframe *f)
 {
     struct mail m = {.kind = MAIL_BROADCAST, .id = except, .frame = f};
     m.room = room ? room->id : 0;

@@ -9,7 +9,7 @@
 #include "base/map.h"
 #include "room/roster.h"
 
-struct frame;
+struct outframe;
 struct task;
 
 enum {
@@ -104,10 +104,10 @@ struct room *world_room_of(const struct world *w, uint32_t membership);
 
 /* The staged effects; all but NO_MEMORY and FULL (join only) are success. What comes to a
  * client that is gone is dropped. Frames are borrowed. */
-enum world_result world_send(struct world *w, uint64_t client, struct frame *f);
+enum world_result world_send(struct world *w, uint64_t client, struct outframe *f);
 /* To the members of `room` (NULL: to everybody) but for `except` (0: nobody). */
 enum world_result world_broadcast(struct world *w, const struct room *room,
-                                  uint64_t except, struct frame *f);
+                                  uint64_t except, struct outframe *f);
 /* `client` has been let in by the rules: from now on it hears what goes to everybody. */
 enum world_result world_admit(struct world *w, uint64_t client);
 enum world_result world_join(struct world *w, struct client *c, struct room *room);

@@ -10,7 +10,7 @@ bool answer_has_body(int status)
     return status != 204 && status != 205 && status != 304;
 }
 
-struct frame *answer_new(const struct answer *a)
+struct outframe *answer_new(const struct answer *a)
 {
     char head[ANSWER_FIELDS_MAX + 1024], length[48] = "";
     size_t body = answer_has_body(a->status) ? a->body.len : 0;
@@ -32,7 +32,7 @@ struct frame *answer_new(const struct answer *a)
     if (a->head_only)
         body = 0;
     uint8_t *at;
-    struct frame *f = frame_alloc((size_t)n + body, &at);
+    struct outframe *f = outframe_alloc((size_t)n + body, &at);
     if (!f)
         return NULL;
     memcpy(at, head, (size_t)n);
@@ -41,7 +41,7 @@ struct frame *answer_new(const struct answer *a)
     return f;
 }
 
-struct frame *answer_error(int status, const char *why, const char *fields)
+struct outframe *answer_error(int status, const char *why, const char *fields)
 {
     char body[256];
     snprintf(body, sizeof body, "%d %s: %s\n", status, http_reason(status), why);

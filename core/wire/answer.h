@@ -5,7 +5,7 @@
 #ifndef CHARLUA_WIRE_ANSWER_H
 #define CHARLUA_WIRE_ANSWER_H
 
-#include "wire/frame.h"
+#include "wire/outframe.h"
 
 enum { ANSWER_FIELDS_MAX = 7 * 1024 }; /* bytes of type and further fields */
 
@@ -20,12 +20,12 @@ struct answer {
 
 /* The answer as bytes for the socket; with 204, 205 and 304 without the body (RFC 9110
  * 15.3.5, 15.3.6, 15.4.5). NULL when memory is out or the head too large. */
-struct frame *answer_new(const struct answer *a);
+struct outframe *answer_new(const struct answer *a);
 
 /* Whether an answer of that status has a body at all. */
 bool answer_has_body(int status);
 
 /* A short text answer that says `why`, closing the connection. */
-struct frame *answer_error(int status, const char *why, const char *fields);
+struct outframe *answer_error(int status, const char *why, const char *fields);
 
 #endif

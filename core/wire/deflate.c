@@ -213,9 +213,9 @@ int deflate_inflate(struct deflate *d, struct bytes in, size_t limit, struct byt
 }
 
 /* The payload of `f` if it is one data frame, else {NULL, 0}. */
-static struct bytes payload_of(const struct frame *f, struct ws_header *h)
+static struct bytes payload_of(const struct outframe *f, struct ws_header *h)
 {
-    struct bytes all = frame_bytes(f);
+    struct bytes all = outframe_bytes(f);
     int n = ws_header_parse(all, h);
     if (n <= 0 || h->opcode >= WS_CLOSE || h->rsv)
         return (struct bytes){0};
@@ -224,8 +224,8 @@ static struct bytes payload_of(const struct frame *f, struct ws_header *h)
 
 /* A new frame of `payload` compressed; NULL when that makes it no smaller, or memory is
  * out. */
-static struct frame *compress_payload(struct deflate *d, enum ws_opcode op,
-                                      struct bytes payload)
+static struct outframe *compress_payload(struct deflate *d, enum ws_opcode op,
+                                         struct bytes payload)
 {
     if (!d->has_out && deflateInit2(&d->out, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -BITS_MAX,
                                     8, Z_DEFAULT_STRATEGY) != Z_OK)
@@ -241,11 +241,11 @@ static struct frame *compress_payload(struct deflate *d, enum ws_opcode op,
     d->out.avail_out = (uInt)payload.len;
     int status = deflate(&d->out, Z_SYNC_FLUSH);
     size_t len = payload.len - d->out.avail_out;
-    struct frame *f = NULL;
+    struct outframe *f = NULL;
     if (status == Z_OK && d->out.avail_out > 0 && len > 4) {
         uint8_t head[WS_HEADER_WRITE_MAX], *at;
         size_t head_len = ws_header_write(head, true, WS_RSV1, op, len - 4);
-        f = frame_alloc(head_len + len - 4, &at);
+        f = outframe_alloc(head_len + len - 4, &at);
         if (f) {
             memcpy(at, head, head_len);
             memcpy(at + head_len, packed, len - 4);
@@ -255,25 +255,25 @@ static struct frame *compress_payload(struct deflate *d, enum ws_opcode op,
     return f;
 }
 
-void deflate_join(struct deflate *d, struct frame *const *parts, size_t count,
-                  struct frame *joined)
+void deflate_join(struct deflate *d, struct outframe *const *parts, size_t count,
+                  struct outframe *joined)
 {
-    struct frame *twins[DEFLATE_JOIN_MAX];
+    struct outframe *twins[DEFLATE_JOIN_MAX];
     bool any = false;
     assert(count <= DEFLATE_JOIN_MAX);
     for (size_t i = 0; i < count; i++) {
         twins[i] = deflate_frame(d, parts[i], BITS_MAX);
         any |= twins[i]->len < parts[i]->len;
     }
-    struct frame *twin = any ? frame_join(twins, count) : NULL;
+    struct outframe *twin = any ? outframe_join(twins, count) : NULL;
     if (twin)
-        (void)frame_set_twin(joined, twin);
+        (void)outframe_set_twin(joined, twin);
 }
 
-struct frame *deflate_frame(struct deflate *d, struct frame *f, int bits)
+struct outframe *deflate_frame(struct deflate *d, struct outframe *f, int bits)
 {
     if (f->messages > 1) { /* deflate_join has made its twin, if it is worth one */
-        struct frame *joined = bits == BITS_MAX ? frame_twin(f) : NULL;
+        struct outframe *joined = bits == BITS_MAX ? outframe_twin(f) : NULL;
         return joined ? joined : f;
     }
     struct ws_header h = {0};
@@ -281,11 +281,11 @@ struct frame *deflate_frame(struct deflate *d, struct frame *f, int bits)
     if (payload.len < d->min || payload.len == 0 || payload.len > UINT32_MAX ||
         (bits < BITS_MAX && payload.len > (size_t)1 << bits))
         return f;
-    struct frame *twin = frame_twin(f);
+    struct outframe *twin = outframe_twin(f);
     if (twin)
         return twin;
     twin = compress_payload(d, (enum ws_opcode)h.opcode, payload);
     if (!twin) /* a plain copy says that it was tried */
-        twin = frame_new_raw(frame_bytes(f));
-    return twin ? frame_set_twin(f, twin) : f;
+        twin = outframe_new_raw(outframe_bytes(f));
+    return twin ? outframe_set_twin(f, twin) : f;
 }

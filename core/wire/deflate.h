@@ -6,7 +6,7 @@
 #ifndef CHARLUA_WIRE_DEFLATE_H
 #define CHARLUA_WIRE_DEFLATE_H
 
-#include "wire/frame.h"
+#include "wire/outframe.h"
 #include "wire/http.h"
 
 struct deflate;
@@ -35,12 +35,12 @@ int deflate_inflate(struct deflate *d, struct bytes in, size_t limit, struct byt
 /* What to send of `f`, a frame, to a peer whose window has `bits`: `f` itself or its
  * compressed twin, which is made at the first call. Borrowed from `f`. A joined frame's
  * twin is deflate_join's business. */
-struct frame *deflate_frame(struct deflate *d, struct frame *f, int bits);
+struct outframe *deflate_frame(struct deflate *d, struct outframe *f, int bits);
 
-/* Gives `joined`, the frame_join of `count` (at most DEFLATE_JOIN_MAX) parts, the join of
- * their twins as its twin, if any part is worth compressing and memory is not out; else
- * it goes out plain. */
-void deflate_join(struct deflate *d, struct frame *const *parts, size_t count,
-                  struct frame *joined);
+/* Gives `joined`, the outframe_join of `count` (at most DEFLATE_JOIN_MAX) parts, the join
+ * of their twins as its twin, if any part is worth compressing and memory is not out;
+ * else it goes out plain. */
+void deflate_join(struct deflate *d, struct outframe *const *parts, size_t count,
+                  struct outframe *joined);
 
 #endif

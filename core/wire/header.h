@@ -1,5 +1,5 @@
 /* header: the head of one WebSocket frame, and the mask (RFC 6455 5.2, 5.3).
- * Does not know: which opcodes, bits or lengths are allowed now; session judges.
+ * Does not know: which opcodes, bits or lengths are allowed now; messages judges.
  * Thread: any (pure functions).
  * Owner: nobody; values and the caller's memory. */
 #ifndef CHARLUA_WIRE_HEADER_H

@@ -151,10 +151,10 @@ for (const [name, owner, where] of [
   ["charlua", "charlua", 'the table of require "charlua"'],
   ["charlua.crypto", "crypto", "chat.crypto"],
   ["charlua.json", "json", "chat.json, as scripts/README.md tells it,"],
-  ["charlua.test", "test", "t in core/script/testing.lua"],
-  ["charlua.test.client", "test.client", "Client in core/script/testing.lua"],
-  ["charlua.test.session", "test.session", "Session in core/script/testing.lua"],
-  ["charlua.test.request", "test.request", "Request in core/script/testing.lua"],
+  ["charlua.test", "test", "t in core/play/testing.lua"],
+  ["charlua.test.client", "test.client", "Client in core/play/testing.lua"],
+  ["charlua.test.session", "test.session", "Session in core/play/testing.lua"],
+  ["charlua.test.request", "test.request", "Request in core/play/testing.lua"],
 ]) {
   test(`editors_know_exactly_what_${owner.replace(".", "_")}_has`, () => {
     sameNames(name, Object.keys(program[owner]), where);
@@ -196,7 +196,7 @@ test("editors_know_exactly_the_options_that_functions_take", async () => {
   };
   sameNames("charlua.http_options", (await names("http")).find((list) => list.includes("url")), "core/script/api_http.c");
   sameNames("charlua.jwt_options", (await names("crypto")).find((list) => list.includes("alg")), "core/script/api_crypto.c");
-  sameNames("charlua.test.options", Object.keys(program["test.options"]), "core/script/testing.lua");
+  sameNames("charlua.test.options", Object.keys(program["test.options"]), "core/play/testing.lua");
 });
 
 /* --- the reference ---------------------------------------------------------- */
@@ -244,7 +244,7 @@ test("editors_know_the_parameters_of_the_apps_handlers", () => {
 test("editors_know_the_parameters_of_charlua_test", () => {
   for (const owner of ["test", "test.client", "test.session", "test.request"]) {
     for (const [member, { place, params }] of Object.entries(classes[`charlua.${owner}`])) {
-      if (params) assert.deepEqual(params, program[owner][member]?.params, `${place}: ${member} in core/script/testing.lua`);
+      if (params) assert.deepEqual(params, program[owner][member]?.params, `${place}: ${member} in core/play/testing.lua`);
     }
   }
 });

@@ -82,10 +82,10 @@ static int take_open(struct conn *c, struct bytes head, struct bytes protocol)
 
 static int echo(struct conn *c, struct bytes data, bool binary)
 {
-    struct frame *f = frame_new(binary ? WS_BINARY : WS_TEXT, data);
+    struct outframe *f = outframe_new(binary ? WS_BINARY : WS_TEXT, data);
     REQUIRE(f);
     (void)conn_send(c, f);
-    frame_unref(f);
+    outframe_unref(f);
     return 0;
 }
 
@@ -145,7 +145,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct addr from = {.family = ADDR_UNIX};
     struct conn_env env = {
         .http = {2048, 32},
-        .session = {4096, 16},
+        .messages = {4096, 16},
         .queue_max = 8192,
         .queued_max = 16384,
         .messages_a_second = 50,
@@ -154,7 +154,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .stats = &stats,
         .log = &log,
         .deflate = deflate_new(16),
-        .ping = frame_new(WS_PING, (struct bytes){0}),
+        .ping = outframe_new(WS_PING, (struct bytes){0}),
         .protocols = bytes_of(",chat"),
         .on_open = take_open,
         .on_message = echo,
@@ -188,7 +188,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         REQUIRE(code >= 1000 && code < 5000 && reason.len <= 123);
     conn_deinit(c);
     REQUIRE(env.queued == 0);
-    frame_unref(env.ping);
+    outframe_unref(env.ping);
     deflate_free(env.deflate);
     return 0;
 }

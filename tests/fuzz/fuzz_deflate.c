@@ -15,9 +15,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int code = deflate_inflate(d, in, LIMIT, &out);
     REQUIRE(code == 0 || code == WS_CLOSE_BAD_DATA || code == WS_CLOSE_TOO_BIG);
     REQUIRE(code != 0 || out.len <= LIMIT);
-    struct frame *f = size <= LIMIT ? frame_new(WS_BINARY, in) : NULL;
+    struct outframe *f = size <= LIMIT ? outframe_new(WS_BINARY, in) : NULL;
     if (f) {
-        struct bytes sent = frame_bytes(deflate_frame(d, f, 15));
+        struct bytes sent = outframe_bytes(deflate_frame(d, f, 15));
         struct ws_header h;
         int n = ws_header_parse(sent, &h);
         REQUIRE(n > 0 && h.len == sent.len - (size_t)n);
@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (h.rsv & WS_RSV1)
             REQUIRE(deflate_inflate(d, sent, LIMIT, &sent) == 0);
         REQUIRE(bytes_equal(sent, in));
-        frame_unref(f);
+        outframe_unref(f);
     }
     deflate_free(d);
     return 0;

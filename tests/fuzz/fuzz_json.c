@@ -5,7 +5,7 @@
 
 #include "base/id.h"
 #include "script/host.h"
-#include "wire/frame.h"
+#include "wire/outframe.h"
 #include "wire/header.h"
 #include "wire/utf8.h"
 
@@ -67,11 +67,11 @@ static void take_answers(void)
         if (m->kind != MAIL_SEND && m->kind != MAIL_BROADCAST)
             continue;
         struct ws_header h;
-        struct bytes all = frame_bytes(m->frame);
+        struct bytes all = outframe_bytes(m->frame);
         int n = ws_header_parse(all, &h);
         REQUIRE(n > 0 && h.opcode == WS_TEXT && h.len == all.len - (size_t)n);
         REQUIRE(utf8_is_valid(bytes_skip(all, (size_t)n)));
-        frame_unref(m->frame);
+        outframe_unref(m->frame);
     }
     buf_deinit(&b.buf);
 }

@@ -47,10 +47,10 @@ static int on_message(struct conn *c, struct bytes data, bool binary)
     struct peer *p = LIST_ENTRY(c, struct peer, memory);
     tell(p, binary ? 'B' : 'T', data);
     if (p->echo) {
-        struct frame *f = frame_new(binary ? WS_BINARY : WS_TEXT, data);
+        struct outframe *f = outframe_new(binary ? WS_BINARY : WS_TEXT, data);
         if (f)
             (void)conn_send(c, f);
-        frame_unref(f);
+        outframe_unref(f);
     }
     return p->on_message;
 }
@@ -73,12 +73,12 @@ int peer_init(struct peer *p)
     stream_memory_init(&p->stream);
     p->read_size = 512;
     p->env = (struct conn_env){.http = {PEER_HEAD_MAX, 16},
-                               .session = {200, 4},
+                               .messages = {200, 4},
                                .queue_max = PEER_QUEUE_MAX,
                                .queued_max = SIZE_MAX,
                                .stats = &p->stats,
                                .log = &quiet,
-                               .ping = frame_new(WS_PING, (struct bytes){0}),
+                               .ping = outframe_new(WS_PING, (struct bytes){0}),
                                .on_open = on_open,
                                .on_message = on_message,
                                .routes = bytes_of(PEER_ROUTES),
@@ -103,7 +103,7 @@ void peer_close(struct peer *p)
     assert_in_range(p->stream.fins, 0, 1);
     assert_false(p->stream.wrote_after);
     assert_int_equal(atomic_load(&p->env.ping->ref.count), 1);
-    frame_unref(p->env.ping);
+    outframe_unref(p->env.ping);
 }
 
 /* Changes whenever a turn has done anything. */
@@ -161,11 +161,11 @@ void peer_say_frame(struct peer *p, unsigned first, struct bytes payload)
 
 enum send_result peer_send(struct peer *p, struct bytes text)
 {
-    struct frame *f = frame_new(WS_TEXT, text);
+    struct outframe *f = outframe_new(WS_TEXT, text);
     assert_non_null(f);
     enum send_result result = conn_send(p->conn, f);
     assert_int_equal(atomic_load(&f->ref.count), result == SEND_OK ? 2 : 1);
-    frame_unref(f);
+    outframe_unref(f);
     return result;
 }
 

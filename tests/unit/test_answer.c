@@ -37,31 +37,32 @@ static const struct row {
 static void reads_as_wanted(void **state)
 {
     const struct row *row = *state;
-    struct frame *f = answer_new(&row->answer);
+    struct outframe *f = answer_new(&row->answer);
     assert_non_null(f);
-    assert_bytes_equal(frame_bytes(f), bytes_of(row->wanted));
-    frame_unref(f);
+    assert_bytes_equal(outframe_bytes(f), bytes_of(row->wanted));
+    outframe_unref(f);
 }
 
 static void answer_304_has_no_body(void **state)
 {
     (void)state;
-    struct frame *f = answer_new(&(struct answer){.status = 304, .body = BYTES("ok\n")});
-    struct bytes b = frame_bytes(f);
+    struct outframe *f =
+        answer_new(&(struct answer){.status = 304, .body = BYTES("ok\n")});
+    struct bytes b = outframe_bytes(f);
     assert_memory_equal(b.at, "HTTP/1.1 304 Not Modified\r\n", 27);
     assert_memory_equal(b.at + b.len - 4, "\r\n\r\n", 4);
-    frame_unref(f);
+    outframe_unref(f);
 }
 
 static void answer_error_says_why_and_ends(void **state)
 {
     (void)state;
-    struct frame *f = answer_error(400, "malformed request", "A: b\r\n");
-    assert_bytes_equal(frame_bytes(f),
+    struct outframe *f = answer_error(400, "malformed request", "A: b\r\n");
+    assert_bytes_equal(outframe_bytes(f),
                        BYTES("HTTP/1.1 400 Bad Request\r\n" TEXT "Content-Length: 35" REST
                              "Connection: close\r\nA: b\r\n\r\n"
                              "400 Bad Request: malformed request\n"));
-    frame_unref(f);
+    outframe_unref(f);
 }
 
 static void answer_error_cuts_a_long_reason(void **state)
@@ -70,10 +71,10 @@ static void answer_error_cuts_a_long_reason(void **state)
     char why[1000];
     memset(why, 'x', sizeof why - 1);
     why[sizeof why - 1] = 0;
-    struct frame *f = answer_error(400, why, NULL);
+    struct outframe *f = answer_error(400, why, NULL);
     assert_non_null(f);
-    assert_true(frame_bytes(f).len < 600);
-    frame_unref(f);
+    assert_true(outframe_bytes(f).len < 600);
+    outframe_unref(f);
 }
 
 static void answer_does_not_cut_fields_that_are_too_long(void **state)
@@ -84,9 +85,9 @@ static void answer_does_not_cut_fields_that_are_too_long(void **state)
     fields[sizeof fields - 1] = 0;
     assert_null(answer_new(&(struct answer){.status = 200, .fields = fields}));
     fields[ANSWER_FIELDS_MAX] = 0;
-    struct frame *f = answer_new(&(struct answer){.status = 200, .fields = fields});
+    struct outframe *f = answer_new(&(struct answer){.status = 200, .fields = fields});
     assert_non_null(f);
-    frame_unref(f);
+    outframe_unref(f);
 }
 
 static void answer_is_null_without_memory(void **state)

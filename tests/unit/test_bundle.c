@@ -3,9 +3,9 @@
 
 #include "unit.h"
 
-static struct frame *message(const char *text)
+static struct outframe *message(const char *text)
 {
-    struct frame *f = frame_new(WS_TEXT, bytes_of(text));
+    struct outframe *f = outframe_new(WS_TEXT, bytes_of(text));
     assert_non_null(f);
     return f;
 }
@@ -15,7 +15,7 @@ static void bundle_is_open_while_it_holds_messages(void **state)
     (void)state;
     struct bundles all;
     struct bundle b;
-    struct frame *f = message("a");
+    struct outframe *f = message("a");
     bundles_init(&all);
     bundle_init(&b);
     assert_true(list_is_empty(&all.open));
@@ -35,7 +35,7 @@ static void bundle_is_open_while_it_holds_messages(void **state)
     assert_true(list_is_empty(&all.open));
     assert_int_equal(all.bytes, 0);
     assert_int_equal(atomic_load(&f->ref.count), 1);
-    frame_unref(f);
+    outframe_unref(f);
 }
 
 static void bundle_has_room_up_to_its_limits(void **state)
@@ -43,7 +43,7 @@ static void bundle_has_room_up_to_its_limits(void **state)
     (void)state;
     struct bundles all;
     struct bundle b;
-    struct frame *f = message("abc"); /* 5 bytes */
+    struct outframe *f = message("abc"); /* 5 bytes */
     bundles_init(&all);
     bundle_init(&b);
     assert_true(bundle_has_room(&b, 10, 10));
@@ -55,7 +55,7 @@ static void bundle_has_room_up_to_its_limits(void **state)
     }
     assert_false(bundle_has_room(&b, 5, SIZE_MAX));
     bundle_deinit(&b, &all);
-    frame_unref(f);
+    outframe_unref(f);
 }
 
 static void bundle_joins_in_order(void **state)
@@ -68,18 +68,18 @@ static void bundle_joins_in_order(void **state)
     for (const char *text = "a\0bc\0\0def\0"
                             "end";
          strcmp(text, "end") != 0; text += strlen(text) + 1) {
-        struct frame *f = message(text);
+        struct outframe *f = message(text);
         assert_int_equal(bundle_add(&b, &all, f), 0);
-        frame_unref(f);
+        outframe_unref(f);
     }
-    struct frame *whole = frame_join(bundle_parts(&b), bundle_count(&b));
+    struct outframe *whole = outframe_join(bundle_parts(&b), bundle_count(&b));
     assert_non_null(whole);
     assert_int_equal(whole->messages, 4);
-    assert_bytes_equal(frame_bytes(whole), BYTES("\x81\x01"
-                                                 "a\x81\x02"
-                                                 "bc\x81\0\x81\x03"
-                                                 "def"));
-    frame_unref(whole);
+    assert_bytes_equal(outframe_bytes(whole), BYTES("\x81\x01"
+                                                    "a\x81\x02"
+                                                    "bc\x81\0\x81\x03"
+                                                    "def"));
+    outframe_unref(whole);
     bundle_deinit(&b, &all);
 }
 
@@ -88,7 +88,7 @@ static void bundle_is_unchanged_without_memory(void **state)
     (void)state;
     struct bundles all;
     struct bundle b;
-    struct frame *f = message("abc");
+    struct outframe *f = message("abc");
     bundles_init(&all);
     bundle_init(&b);
     alloc_fail_at(1);
@@ -98,11 +98,11 @@ static void bundle_is_unchanged_without_memory(void **state)
     alloc_fail_at(0);
     assert_int_equal(bundle_add(&b, &all, f), 0);
     alloc_fail_at(1);
-    assert_null(frame_join(bundle_parts(&b), 1));
+    assert_null(outframe_join(bundle_parts(&b), 1));
     alloc_fail_at(0);
     bundle_deinit(&b, &all);
     assert_int_equal(atomic_load(&f->ref.count), 1);
-    frame_unref(f);
+    outframe_unref(f);
 }
 
 int main(void)

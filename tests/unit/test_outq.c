@@ -11,10 +11,10 @@ enum { WHOLE = sizeof whole - 1 };
 
 static void push(struct outq *q, const char *text)
 {
-    struct frame *f = frame_new_raw(bytes_of(text));
+    struct outframe *f = outframe_new_raw(bytes_of(text));
     assert_non_null(f);
     assert_int_equal(outq_push(q, f), 0);
-    frame_unref(f);
+    outframe_unref(f);
 }
 
 static void fill(struct outq *q)
@@ -70,7 +70,7 @@ static void outq_takes_a_reference_of_its_own(void **state)
 {
     (void)state;
     struct outq q = {0};
-    struct frame *f = frame_new_raw(BYTES("x"));
+    struct outframe *f = outframe_new_raw(BYTES("x"));
     assert_int_equal(outq_push(&q, f), 0);
     assert_int_equal(outq_push(&q, f), 0);
     assert_int_equal(atomic_load(&f->ref.count), 3);
@@ -78,7 +78,7 @@ static void outq_takes_a_reference_of_its_own(void **state)
     assert_int_equal(atomic_load(&f->ref.count), 2);
     outq_deinit(&q);
     assert_int_equal(atomic_load(&f->ref.count), 1);
-    frame_unref(f);
+    outframe_unref(f);
 }
 
 /* Every way of cutting the bytes in three. */
@@ -180,7 +180,7 @@ static void outq_agrees_with_a_model_over_random_changes(void **state)
 static void outq_is_unchanged_without_memory(void **state)
 {
     (void)state;
-    struct frame *f = frame_new_raw(BYTES("x"));
+    struct outframe *f = outframe_new_raw(BYTES("x"));
     size_t failures = 0;
     for (size_t n = 1;; n++) {
         struct outq q = {0};
@@ -201,7 +201,7 @@ static void outq_is_unchanged_without_memory(void **state)
     }
     alloc_fail_at(0);
     assert_true(failures >= 4);
-    frame_unref(f);
+    outframe_unref(f);
 }
 
 int main(void)

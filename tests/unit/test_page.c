@@ -77,12 +77,12 @@ static const char *ask(const char *line, const char *field)
     snprintf(request, sizeof request, "%s HTTP/1.1\r\nHost: a\r\n%s\r\n", line, field);
     assert_int_equal(http_head_parse(bytes_of(request), &limits, &head), 0);
     bool keep_alive = true;
-    struct frame *f = page_answer(page, &head, &keep_alive);
+    struct outframe *f = page_answer(page, &head, &keep_alive);
     assert_non_null(f);
-    assert_true(frame_bytes(f).len < sizeof out);
-    memcpy(out, frame_bytes(f).at, frame_bytes(f).len);
-    out[frame_bytes(f).len] = 0;
-    frame_unref(f);
+    assert_true(outframe_bytes(f).len < sizeof out);
+    memcpy(out, outframe_bytes(f).at, outframe_bytes(f).len);
+    out[outframe_bytes(f).len] = 0;
+    outframe_unref(f);
     return out;
 }
 
@@ -212,12 +212,12 @@ static void page_without_memory_answers_500_or_nothing(void **state)
     for (;; n++) {
         alloc_fail_at(n);
         bool keep_alive = true;
-        struct frame *f = page_answer(page, &head, &keep_alive);
+        struct outframe *f = page_answer(page, &head, &keep_alive);
         bool failed = alloc_has_failed();
         if (f)
-            assert_memory_equal(frame_bytes(f).at,
+            assert_memory_equal(outframe_bytes(f).at,
                                 failed ? "HTTP/1.1 500 " : "HTTP/1.1 200 ", 13);
-        frame_unref(f);
+        outframe_unref(f);
         assert_int_equal(alloc_live(), 0);
         if (!failed)
             break;

@@ -1,8 +1,8 @@
 /* pattern: against Lua's own matcher, over random texts and patterns and the cases of the
  * manual; what would take for ever ends with the budget. */
 #include "random.h"
-#include "script/sandbox.h"
-#include "script/vm.h"
+#include "lua/sandbox.h"
+#include "lua/vm.h"
 #include "unit.h"
 
 #include <lauxlib.h>
