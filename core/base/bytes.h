@@ -1,4 +1,4 @@
-/* bytes: a borrowed slice of memory, with the comparisons that parsers need.
+/* bytes: a borrowed slice of memory, with the cuts and comparisons that parsers need.
  * Does not know: who owns the memory, or what encoding it is in.
  * Thread: any (values only).
  * Owner: nobody; a slice is passed by value and never freed. */
@@ -38,6 +38,28 @@ static inline bool bytes_equal_nocase(struct bytes a, struct bytes b)
 static inline struct bytes bytes_skip(struct bytes b, size_t n)
 {
     return (struct bytes){b.at + n, b.len - n};
+}
+
+/* Its first `n` bytes; n is at most b.len. */
+static inline struct bytes bytes_first(struct bytes b, size_t n)
+{
+    return (struct bytes){b.at, n};
+}
+
+/* What stands before the first `mark`; all of it where there is none. */
+static inline struct bytes bytes_until(struct bytes b, char mark)
+{
+    const uint8_t *at = b.len ? (const uint8_t *)memchr(b.at, mark, b.len) : NULL;
+    return at ? bytes_first(b, (size_t)(at - b.at)) : b;
+}
+
+/* Cuts what stands before the first `mark` off *rest, and the mark with it; all of it
+ * where there is none. */
+static inline struct bytes bytes_cut(struct bytes *rest, char mark)
+{
+    struct bytes part = bytes_until(*rest, mark);
+    *rest = bytes_skip(*rest, part.len < rest->len ? part.len + 1 : part.len);
+    return part;
 }
 
 /* The slice without the spaces and tabs around it (OWS, RFC 9110 5.6.3). */

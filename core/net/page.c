@@ -2,6 +2,7 @@
  */
 #include "net/page.h"
 
+#include "base/hex.h"
 #include "wire/answer.h"
 
 #include <errno.h>
@@ -75,14 +76,6 @@ static const char *type_of(const char *path)
     return "application/octet-stream";
 }
 
-static int hex(uint8_t c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 /* Decodes %XX into `out` (a C string). Returns 0, or -1 when it is malformed, too long,
  * has a NUL, or has a segment that begins with a dot (hidden files and "..", RFC
  * 3986 5.2.4). */
@@ -92,12 +85,10 @@ static int decode_path(struct bytes path, char *out, size_t size)
     for (size_t i = 0; i < path.len; i++) {
         int c = path.at[i];
         if (c == '%') {
-            if (i + 2 >= path.len || hex(path.at[i + 1]) < 0 || hex(path.at[i + 2]) < 0)
-                return -1;
-            c = hex(path.at[i + 1]) * 16 + hex(path.at[i + 2]);
+            c = i + 2 < path.len ? hex_byte(path.at + i + 1) : -1;
             i += 2;
         }
-        if (c == 0 || n + 1 >= size || (c == '.' && n > 0 && out[n - 1] == '/'))
+        if (c <= 0 || n + 1 >= size || (c == '.' && n > 0 && out[n - 1] == '/'))
             return -1;
         out[n++] = (char)c;
     }

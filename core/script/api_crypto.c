@@ -2,6 +2,7 @@
  * verified. libcrypto calculates, wire/jws knows the signatures. */
 #include "script/inside.h"
 
+#include "base/hex.h"
 #include "lua/sandbox.h"
 #include "wire/base64url.h"
 #include "wire/jws.h"
@@ -95,14 +96,11 @@ static int hmac_sha256(lua_State *L)
 /* chat.crypto.hex(s) -> two lower-case digits a byte */
 static int hex(lua_State *L)
 {
-    static const char digits[] = "0123456789abcdef";
     luaL_Buffer out;
     struct bytes s = check_bytes(L, 1);
     char *to = luaL_buffinitsize(L, &out, s.len * 2);
-    for (size_t i = 0; i < s.len; i++) {
-        *to++ = digits[s.at[i] >> 4];
-        *to++ = digits[s.at[i] & 15];
-    }
+    for (size_t i = 0; i < s.len; i++)
+        hex_write(to + i * 2, s.at[i]);
     luaL_pushresultsize(&out, s.len * 2);
     return 1;
 }

@@ -229,25 +229,19 @@ static void push_fields(lua_State *L, struct bytes head)
 {
     lua_newtable(L);
     while (head.len) {
-        const uint8_t *end = memchr(head.at, '\n', head.len);
-        struct bytes line = {head.at, end ? (size_t)(end - head.at) : head.len};
-        head = bytes_skip(head, end ? line.len + 1 : line.len);
-        if (line.len && line.at[line.len - 1] == '\r')
-            line.len--;
-        const uint8_t *colon = line.len ? memchr(line.at, ':', line.len) : NULL;
-        if (!colon)
-            continue;
-        size_t name = (size_t)(colon - line.at);
-        request_add_field(L, (struct bytes){line.at, name},
-                          bytes_trim(bytes_skip(line, name + 1)));
+        struct bytes value = bytes_cut(&head, '\n');
+        if (value.len && value.at[value.len - 1] == '\r')
+            value.len--;
+        struct bytes line = value, name = bytes_cut(&value, ':');
+        if (name.len < line.len)
+            request_add_field(L, name, bytes_trim(value));
     }
 }
 
 /* Whether the media type is JSON or something in JSON (RFC 6839 3.1). */
 static bool is_json(struct bytes type)
 {
-    const uint8_t *end = type.len ? memchr(type.at, ';', type.len) : NULL;
-    type = bytes_trim((struct bytes){type.at, end ? (size_t)(end - type.at) : type.len});
+    type = bytes_trim(bytes_until(type, ';'));
     return bytes_equal_nocase(type, bytes_of("application/json")) ||
            (type.len > 5 &&
             bytes_equal_nocase(bytes_skip(type, type.len - 5), bytes_of("+json")));

@@ -2,6 +2,7 @@
  * is taken apart as fields are asked for. */
 #include "script/inside.h"
 
+#include "base/hex.h"
 #include "lua/hint.h"
 #include "wire/http.h"
 
@@ -58,11 +59,9 @@ static void push_decoded(lua_State *L, struct bytes b, bool form)
     luaL_Buffer out;
     luaL_buffinit(L, &out);
     for (size_t i = 0; i < b.len; i++) {
-        char hex[3] = {0};
-        if (b.at[i] == '%' && i + 2 < b.len && isxdigit(b.at[i + 1]) &&
-            isxdigit(b.at[i + 2])) {
-            memcpy(hex, b.at + i + 1, 2);
-            luaL_addchar(&out, (char)strtol(hex, NULL, 16));
+        int byte = b.at[i] == '%' && i + 2 < b.len ? hex_byte(b.at + i + 1) : -1;
+        if (byte >= 0) {
+            luaL_addchar(&out, (char)byte);
             i += 2;
         } else {
             luaL_addchar(&out, form && b.at[i] == '+' ? ' ' : (char)b.at[i]);
@@ -71,21 +70,12 @@ static void push_decoded(lua_State *L, struct bytes b, bool form)
     luaL_pushresult(&out);
 }
 
-/* Cuts the part before `separator` off *rest. */
-static struct bytes cut(struct bytes *rest, uint8_t separator)
-{
-    const uint8_t *end = rest->len ? memchr(rest->at, separator, rest->len) : NULL;
-    struct bytes part = {rest->at, end ? (size_t)(end - rest->at) : rest->len};
-    *rest = end ? bytes_skip(*rest, part.len + 1) : (struct bytes){0};
-    return part;
-}
-
 /* Adds the pairs of `text` to the table on top; the first of a name stays. [-0, +0] */
-static void add_pairs(lua_State *L, struct bytes text, uint8_t separator, bool form)
+static void add_pairs(lua_State *L, struct bytes text, char separator, bool form)
 {
     while (text.len) {
-        struct bytes value = cut(&text, separator);
-        struct bytes name = bytes_trim(cut(&value, '='));
+        struct bytes value = bytes_cut(&text, separator);
+        struct bytes name = bytes_trim(bytes_cut(&value, '='));
         if (name.len == 0)
             continue;
         push_decoded(L, name, form);
@@ -142,7 +132,7 @@ static void push_protocols(lua_State *L, const struct http_head *head)
         if (!bytes_equal_nocase(head->fields[i].name, bytes_of("Sec-WebSocket-Protocol")))
             continue;
         for (struct bytes rest = head->fields[i].value; rest.len;) {
-            push_bytes(L, bytes_trim(cut(&rest, ',')));
+            push_bytes(L, bytes_trim(bytes_cut(&rest, ',')));
             lua_rawseti(L, -2, ++n);
         }
     }

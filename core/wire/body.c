@@ -2,7 +2,7 @@
  */
 #include "wire/body.h"
 
-#include <ctype.h>
+#include "base/hex.h"
 
 enum body_state {
     BODY_BYTES,      /* Content-Length has said how many */
@@ -71,11 +71,6 @@ int body_init(struct body *b, const struct http_head *head, size_t max)
     return b->left > max ? 413 : 0;
 }
 
-static size_t hex_of(uint8_t c)
-{
-    return c <= '9' ? (size_t)(c - '0') : (size_t)((c | 0x20) - 'a') + 10;
-}
-
 /* May `c` stand in an extension or a trailer field's value? */
 static bool is_text(uint8_t c)
 {
@@ -87,13 +82,14 @@ static int after(struct body *b, uint8_t c)
 {
     switch ((enum body_state)b->state) {
     case BODY_SIZE_FIRST:
-        if (!isxdigit(c))
+        if (hex_value(c) < 0)
             return -1;
-        b->left = hex_of(c);
+        b->left = (size_t)hex_value(c);
         return BODY_SIZE;
     case BODY_SIZE:
-        if (isxdigit(c)) {
-            b->left = b->left > SIZE_MAX / 16 - 1 ? SIZE_MAX : b->left * 16 + hex_of(c);
+        if (hex_value(c) >= 0) {
+            b->left = b->left > SIZE_MAX / 16 - 1 ? SIZE_MAX
+                                                  : b->left * 16 + (size_t)hex_value(c);
             return BODY_SIZE;
         }
         return c == '\r'               ? BODY_SIZE_LF

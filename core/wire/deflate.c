@@ -38,14 +38,14 @@ struct offer {
 };
 
 /* Cuts the part before `separator`, which does not count within quotes, off *rest. */
-static struct bytes cut(struct bytes *rest, uint8_t separator)
+static struct bytes cut_unquoted(struct bytes *rest, uint8_t separator)
 {
     bool quoted = false;
     size_t n = 0;
     for (; n < rest->len && (quoted || rest->at[n] != separator); n++)
         quoted ^= rest->at[n] == '"';
-    struct bytes part = {rest->at, n};
-    *rest = n < rest->len ? bytes_skip(*rest, n + 1) : (struct bytes){rest->at, 0};
+    struct bytes part = bytes_first(*rest, n);
+    *rest = bytes_skip(*rest, n < rest->len ? n + 1 : n);
     return bytes_trim(part);
 }
 
@@ -54,7 +54,7 @@ static struct bytes cut(struct bytes *rest, uint8_t separator)
 static int parse_bits(struct bytes value)
 {
     if (value.len >= 2 && value.at[0] == '"' && value.at[value.len - 1] == '"')
-        value = (struct bytes){value.at + 1, value.len - 2};
+        value = bytes_first(bytes_skip(value, 1), value.len - 2);
     if (value.len == 1 && (value.at[0] == '8' || value.at[0] == '9'))
         return value.at[0] - '0';
     if (value.len == 2 && value.at[0] == '1' && value.at[1] >= '0' && value.at[1] <= '5')
@@ -73,7 +73,7 @@ static bool take_flag(bool *seen, bool has_value)
 static bool take_parameter(struct offer *o, struct bytes parameter)
 {
     struct bytes value = parameter;
-    struct bytes name = cut(&value, '=');
+    struct bytes name = cut_unquoted(&value, '=');
     bool has_value = name.len < parameter.len;
     value = bytes_trim(value);
     if (bytes_equal_nocase(name, bytes_of("server_no_context_takeover")))
@@ -91,9 +91,10 @@ static bool take_parameter(struct offer *o, struct bytes parameter)
 static struct offer read_offer(struct bytes text)
 {
     struct offer o = {0};
-    o.valid = bytes_equal_nocase(cut(&text, ';'), bytes_of("permessage-deflate"));
+    o.valid =
+        bytes_equal_nocase(cut_unquoted(&text, ';'), bytes_of("permessage-deflate"));
     while (o.valid && text.len)
-        o.valid = take_parameter(&o, cut(&text, ';'));
+        o.valid = take_parameter(&o, cut_unquoted(&text, ';'));
     return o;
 }
 
@@ -105,7 +106,7 @@ int deflate_negotiate(const struct http_head *head, char response[DEFLATE_RESPON
                                 bytes_of("Sec-WebSocket-Extensions")))
             continue;
         while (rest.len) {
-            struct offer o = read_offer(cut(&rest, ','));
+            struct offer o = read_offer(cut_unquoted(&rest, ','));
             if (!o.valid)
                 continue;
             int n = snprintf(response, DEFLATE_RESPONSE_SIZE,

@@ -73,7 +73,7 @@ static bool take_text(struct bytes *rest, const char *text)
 static bool take_text_nocase(struct bytes *rest, const char *text)
 {
     size_t n = strlen(text);
-    if (rest->len < n || !bytes_equal_nocase((struct bytes){rest->at, n}, bytes_of(text)))
+    if (rest->len < n || !bytes_equal_nocase(bytes_first(*rest, n), bytes_of(text)))
         return false;
     take(rest, n);
     return true;
@@ -83,12 +83,6 @@ static bool is_all(struct bytes b, bool (*is)(uint8_t))
 {
     take_run(&b, is);
     return b.len == 0;
-}
-
-static struct bytes until(struct bytes b, char mark)
-{
-    const uint8_t *end = b.len ? memchr(b.at, mark, b.len) : NULL;
-    return (struct bytes){b.at, end ? (size_t)(end - b.at) : b.len};
 }
 
 /* Splits the target (RFC 9112 3.2.1, 3.2.2). */
@@ -101,7 +95,7 @@ static bool target_split(struct http_head *out)
             return false;
     } else if (rest.len == 0 || rest.at[0] != '/')
         return false;
-    out->path = until(rest, '?');
+    out->path = bytes_until(rest, '?');
     take(&rest, out->path.len);
     out->query = rest.len ? bytes_skip(rest, 1) : rest;
     if (out->path.len == 0)
@@ -220,7 +214,7 @@ const struct http_field *http_find(const struct http_head *head, const char *nam
 static bool list_has(struct bytes list, struct bytes token)
 {
     while (list.len) {
-        struct bytes item = until(list, ',');
+        struct bytes item = bytes_until(list, ',');
         take(&list, item.len < list.len ? item.len + 1 : item.len);
         if (bytes_equal_nocase(bytes_trim(item), token))
             return true;

@@ -20,7 +20,7 @@ static struct bytes host_of(struct bytes authority)
             n++;
     while (n < authority.len && authority.at[n] != ':')
         n++;
-    return (struct bytes){authority.at, n};
+    return bytes_first(authority, n);
 }
 
 bool origin_is_valid(const char *text)

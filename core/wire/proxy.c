@@ -116,7 +116,7 @@ static struct bytes forwarded_for(struct bytes element)
             while (n < node.len && node.at[n] != ';')
                 n++;
         }
-        return (struct bytes){node.at, n};
+        return bytes_first(node, n);
     }
     return (struct bytes){0};
 }

@@ -14,20 +14,11 @@ static unsigned bit_of(struct bytes method)
     return 0;
 }
 
-/* Cuts what stands before `mark` off *rest, and the mark. */
-static struct bytes cut(struct bytes *rest, char mark)
-{
-    const uint8_t *end = rest->len ? memchr(rest->at, mark, rest->len) : NULL;
-    struct bytes part = {rest->at, end ? (size_t)(end - rest->at) : rest->len};
-    *rest = bytes_skip(*rest, part.len + (end ? 1 : 0));
-    return part;
-}
-
 const char *routes_fault(struct bytes key)
 {
     if (key.len > ROUTE_KEY_MAX)
         return "it is longer than 256 bytes";
-    struct bytes path = key, method = cut(&path, ' ');
+    struct bytes path = key, method = bytes_cut(&path, ' ');
     if (!bit_of(method))
         return "the method has to be GET, POST, PUT, PATCH or DELETE, and a space and "
                "the path follow";
@@ -48,7 +39,7 @@ unsigned routes_methods(struct bytes routes, struct bytes path)
 {
     unsigned methods = 0;
     while (routes.len) {
-        struct bytes line = cut(&routes, '\n'), method = cut(&line, ' ');
+        struct bytes line = bytes_cut(&routes, '\n'), method = bytes_cut(&line, ' ');
         if (bytes_equal(line, path))
             methods |= bit_of(method);
     }

@@ -120,14 +120,9 @@ size_t upgrade_write(char *out, size_t size, const char accept[UPGRADE_ACCEPT_SI
 /* Is `name` in `spoken`, ",one,two"? */
 static bool is_spoken(struct bytes name, struct bytes spoken)
 {
-    while (spoken.len) {
-        spoken = bytes_skip(spoken, 1);
-        const uint8_t *comma = spoken.len ? memchr(spoken.at, ',', spoken.len) : NULL;
-        size_t n = comma ? (size_t)(comma - spoken.at) : spoken.len;
-        if (bytes_equal(name, (struct bytes){spoken.at, n}))
+    while (spoken.len)
+        if (bytes_equal(name, bytes_cut(&spoken, ',')))
             return true;
-        spoken = bytes_skip(spoken, n);
-    }
     return false;
 }
 
@@ -141,8 +136,8 @@ struct bytes upgrade_choose_protocol(const struct http_head *head, struct bytes 
             size_t n = 0;
             while (n < rest.len && http_is_token_byte(rest.at[n]))
                 n++;
-            if (n > 0 && is_spoken((struct bytes){rest.at, n}, spoken))
-                return (struct bytes){rest.at, n};
+            if (n > 0 && is_spoken(bytes_first(rest, n), spoken))
+                return bytes_first(rest, n);
             rest = bytes_skip(rest, n > 0 ? n : 1);
         }
     }

@@ -47,9 +47,9 @@ static int read_port(struct bytes rest, long *port)
 
 int url_origin(struct bytes url, char out[URL_ORIGIN_MAX])
 {
-    bool tls = bytes_equal_nocase((struct bytes){url.at, url.len < 8 ? url.len : 8},
+    bool tls = bytes_equal_nocase(bytes_first(url, url.len < 8 ? url.len : 8),
                                   bytes_of("https://"));
-    bool plain = bytes_equal_nocase((struct bytes){url.at, url.len < 7 ? url.len : 7},
+    bool plain = bytes_equal_nocase(bytes_first(url, url.len < 7 ? url.len : 7),
                                     bytes_of("http://"));
     if ((!tls && !plain) || url.len > URL_MAX)
         return -1;
