@@ -1,17 +1,31 @@
-/* clock: the steady clock of a loop, in seconds.
+/* clock: the steady clock, which every duration, deadline and timer is measured on: it
+ * never steps, and stands still while the machine sleeps. What people are shown is the
+ * wall clock's matter, and so is not in here.
  * Does not know: what day it is.
  * Thread: any.
  * Owner: nobody. */
 #ifndef CHARLUA_BASE_CLOCK_H
 #define CHARLUA_BASE_CLOCK_H
 
+#include <stdint.h>
 #include <time.h>
 
-static inline double clock_now(void)
+static inline uint64_t clock_ns(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+    return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
+}
+
+static inline uint64_t clock_ms(void)
+{
+    return clock_ns() / 1000000;
+}
+
+/* In seconds. */
+static inline double clock_now(void)
+{
+    return (double)clock_ns() * 1e-9;
 }
 
 #endif

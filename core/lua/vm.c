@@ -1,6 +1,7 @@
 /* vm: the allocator that counts, the hook that looks at the clock. */
 #include "lua/vm.h"
 
+#include "base/clock.h"
 #include "lua/sandbox.h"
 
 #include <lauxlib.h>
@@ -18,10 +19,11 @@ enum {
     GROWTH_PART = 2, /* of the memory: the most of one string, of a budget */
 };
 
-static uint64_t now_ns(clockid_t clock)
+/* The time that this thread has been running. */
+static uint64_t cpu_ns(void)
 {
     struct timespec t;
-    clock_gettime(clock, &t);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
 }
 
@@ -31,7 +33,7 @@ static uint64_t now_ns(clockid_t clock)
 static void look_at_cpu(struct vm *vm)
 {
     if (vm->deadline && !vm->cpu_end)
-        vm->cpu_end = now_ns(CLOCK_THREAD_CPUTIME_ID) + vm->budget;
+        vm->cpu_end = cpu_ns() + vm->budget;
 }
 
 /* Whether the budget has less than `ns` left. The other clock says when that may be at
@@ -39,10 +41,10 @@ static void look_at_cpu(struct vm *vm)
 static bool is_over(struct vm *vm, uint64_t ns)
 {
     uint64_t now, used;
-    if (vm->deadline == 0 || (now = now_ns(CLOCK_MONOTONIC)) + ns < vm->deadline)
+    if (vm->deadline == 0 || (now = clock_ns()) + ns < vm->deadline)
         return false;
     look_at_cpu(vm);
-    used = now_ns(CLOCK_THREAD_CPUTIME_ID);
+    used = cpu_ns();
     if (used + ns >= vm->cpu_end)
         return true;
     vm->deadline = now + (vm->cpu_end - used);
@@ -209,7 +211,7 @@ void vm_budget_begin(struct vm *vm, double seconds)
     vm->work = vm->unlooked = 0;
     vm->memory_end = vm->memory + (left < most ? left : most);
     vm->budget = (uint64_t)(seconds * 1e9);
-    vm->deadline = now_ns(CLOCK_MONOTONIC) + vm->budget;
+    vm->deadline = clock_ns() + vm->budget;
     vm->cpu_end = 0;
 }
 

@@ -3,13 +3,14 @@
  * the same before and after it was read. */
 #include "lua/watchdog.h"
 
+#include "base/clock.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { NAME_WORDS = 4, LOOK_MS = 200 };
 
@@ -33,13 +34,6 @@ struct look {
     int told;     /* seconds */
 };
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 /* Reads what the host says. Returns the count that it belongs to, or 0 when it changed
  * meanwhile. */
 static uint64_t read_run(struct watchdog *w, struct look *l)
@@ -56,7 +50,7 @@ static uint64_t read_run(struct watchdog *w, struct look *l)
 
 static void look(struct watchdog *w, struct look *l)
 {
-    struct look next = {.since = now()};
+    struct look next = {.since = clock_now()};
     if (l->told && atomic_load(&w->count) != l->count)
         log_warn(w->log, "a handler held the server handler=%s client=%llu seconds=%.1f",
                  l->name, (unsigned long long)l->client, next.since - l->since);
@@ -79,11 +73,8 @@ static void *watch(void *arg)
     struct look l = {0};
     pthread_mutex_lock(&w->lock);
     while (!w->ending) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += LOOK_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
+        uint64_t ns = clock_ns() + LOOK_MS * 1000000UL;
+        struct timespec until = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
         pthread_cond_timedwait(&w->end, &w->lock, &until);
         look(w, &l);
     }

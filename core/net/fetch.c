@@ -3,13 +3,13 @@
  * other files: libcurl is told all that it may not do by itself. */
 #include "net/fetch.h"
 
+#include "base/clock.h"
 #include "base/map.h"
 
 #include <curl/curl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #define INBOX_BYTES (4UL * 1024 * 1024)
@@ -73,10 +73,7 @@ static const char *reason(const struct transfer *t, CURLcode result)
 
 static void note_limit(const struct fetch *f)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    uint64_t now_ms = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-    limit_reached(f->setup.stats->limits, LIMIT_HTTP_MAX, NULL, now_ms, f->setup.log);
+    limit_reached(f->setup.stats->limits, LIMIT_HTTP_MAX, NULL, clock_ms(), f->setup.log);
 }
 
 static void answer(struct fetch *f, struct transfer *t, CURLcode result)

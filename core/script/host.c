@@ -2,6 +2,7 @@
  * time. A little longer than other files: it also holds what every api_*.c shares. */
 #include "script/host.h"
 
+#include "base/clock.h"
 #include "lua/json.h"
 #include "script/reload.h"
 #include "script/route.h"
@@ -49,10 +50,7 @@ void host_new_type(lua_State *L, const char *type, const luaL_Reg *methods,
 
 void host_limit(struct host *h, enum limit which, const struct client *c)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    uint64_t now_ms = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-    limit_reached(h->setup.stats->limits, which, c ? &c->addr : NULL, now_ms,
+    limit_reached(h->setup.stats->limits, which, c ? &c->addr : NULL, clock_ms(),
                   h->setup.log);
 }
 
