@@ -6,6 +6,8 @@
 #include "play/testing.h"
 #include "wire/utf8.h"
 
+#include <assert.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +16,12 @@
 
 #define VERSION "0.1.0"
 
-enum { NATIVES_MAX = 64, POST_MAX_BYTES = 16 * 1024 * 1024, ROOM_MAX_BYTES = 128 };
+enum {
+    OPTIONS_MAX = 128,
+    NATIVES_MAX = 64,
+    POST_MAX_BYTES = 16 * 1024 * 1024,
+    ROOM_MAX_BYTES = 128
+};
 
 struct charlua {
     struct config config;
@@ -85,9 +92,25 @@ void charlua_free(struct charlua *server)
     free(server);
 }
 
+/* The public half of the table of options, made once. */
+static struct charlua_option public_options[OPTIONS_MAX];
+static pthread_once_t made_options = PTHREAD_ONCE_INIT;
+
+static void make_options(void)
+{
+    size_t count;
+    const struct config_option *o = config_options(&count);
+    assert(count <= OPTIONS_MAX);
+    for (size_t i = 0; i < count; i++)
+        public_options[i] =
+            (struct charlua_option){o[i].name, o[i].argument, o[i].preset, o[i].help};
+}
+
 const struct charlua_option *charlua_options(size_t *count)
 {
-    return config_options(count);
+    (void)config_options(count);
+    pthread_once(&made_options, make_options);
+    return public_options;
 }
 
 int charlua_set(struct charlua *server, const char *name, const char *value)
@@ -157,7 +180,7 @@ int charlua_run(struct charlua *server)
     if (charlua_check(server) < 0)
         return -1;
     struct server_setup setup = setup_of(server);
-    server->log.level = server->config.log_level;
+    server->log.level = (enum log_level)server->config.log_level;
     return server_run(server->server, &setup, server->error, sizeof server->error);
 }
 

@@ -11,8 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct charlua_option;
-
 enum {
     CONFIG_LISTEN_MAX = 16,
     CONFIG_SET_MAX = 256,
@@ -22,45 +20,73 @@ enum {
     CONFIG_THREADS_MAX = 64
 };
 
+/* Whole numbers are int64_t, in the unit that the option's argument names, and lists are
+ * struct config_list: what a row of the table names by its offset has the type that its
+ * kind says. */
+struct config_list {
+    char **at;
+    size_t count;
+};
+
 struct config_pair {
     char *key, *value;
 };
 
 struct config {
-    char *listen[CONFIG_LISTEN_MAX];
-    size_t listen_count;
-    struct config_pair set[CONFIG_SET_MAX];
+    struct config_list listen, cert, key, origin, env, http_allow;
+    struct config_pair *set;
     size_t set_count;
-    char *origin[CONFIG_ORIGIN_MAX];
-    size_t origin_count;
-    struct cidr trusted[CONFIG_ORIGIN_MAX];
+    struct cidr *trusted;
     size_t trusted_count;
-    char *cert[CONFIG_CERT_MAX], *key[CONFIG_CERT_MAX]; /* pairs */
-    size_t cert_count, key_count;
     char *client_ca;
-    char *env[CONFIG_ENV_MAX]; /* names */
-    size_t env_count;
-    char *http_allow[CONFIG_ORIGIN_MAX];
-    size_t http_allow_count;
     char *http_ca;
     char *script;
     char *page;      /* NULL: "public" beside the script */
-    int64_t threads; /* -1: by the number of CPUs */
+    int64_t threads; /* CONFIG_AUTO: by the number of CPUs */
     bool watch;
     bool trusted_script;
     bool no_deflate;
-    bool drop_when_slow;
-    enum log_level log_level;
+    int64_t drop_when_slow; /* a bool */
+    int64_t log_level;      /* an enum log_level */
     int64_t max_message, max_fragments, max_head, max_body, max_fields, max_queue,
         max_rooms, max_client_rooms;
-    int64_t head_time, answer_time, ping_interval, ping_timeout, close_time; /* seconds */
+    int64_t head_time, answer_time, ping_interval, ping_timeout, close_time;
     int64_t max_connections, max_per_address, max_connect_rate, max_rate, max_byte_rate,
         max_queued;
     int64_t max_json_depth;
-    int64_t deflate_min;   /* bytes */
-    int64_t handler_time;  /* milliseconds */
-    int64_t script_memory; /* bytes */
-    int64_t http_max;      /* bytes */
+    int64_t deflate_min;
+    int64_t handler_time;
+    int64_t script_memory;
+    int64_t http_max;
+};
+
+/* A number whose default config_finish works out. */
+#define CONFIG_AUTO (-1)
+
+/* What the value of an option is, and with it the type of its field. */
+enum config_kind {
+    CONFIG_FLAG,   /* bool: yes, no, true, false, 1, 0, or nothing, which is yes */
+    CONFIG_NUMBER, /* int64_t from `least` to `most` */
+    CONFIG_BYTES,  /* the same; k or m may stand behind it */
+    CONFIG_CHOICE, /* int64_t: which of `words` */
+    CONFIG_TEXT,   /* char *: the last one counts */
+    CONFIG_TEXTS,  /* struct config_list of at most `most`, each as `check` allows */
+    CONFIG_LISTEN, /* the same, but an inherited socket counts once */
+    CONFIG_PAIR,   /* set */
+    CONFIG_RANGE,  /* trusted */
+};
+
+/* A row of the table: parsing, the help and the checks all come from it. */
+struct config_option {
+    const char *name, *argument; /* NULL: a flag */
+    const char *preset;          /* as the help says it; NULL: none */
+    const char *help;
+    enum config_kind kind;
+    size_t offset;       /* in struct config */
+    int64_t least, most; /* of the number, or how often it may be given */
+    const char *words;   /* of a choice, with a blank between two */
+    bool (*check)(const char *value);
+    const char *say; /* what to say instead of a value that `check` refuses */
 };
 
 void config_init(struct config *c);
@@ -76,7 +102,7 @@ int config_set(struct config *c, const char *name, const char *value, char *erro
  * like config_set. */
 int config_finish(struct config *c, char *error, size_t size);
 
-/* All options, in the order of the help. */
-const struct charlua_option *config_options(size_t *count);
+/* The table, in the order of the help. */
+const struct config_option *config_options(size_t *count);
 
 #endif

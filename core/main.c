@@ -18,7 +18,7 @@
 
 enum {
     EXIT_USAGE = 2,
-    OPTIONS_MAX = 64,
+    OPTIONS_MAX = 128 + 5, /* as many as the library has, and ours */
     OPTION_HELP = 1000,
     OPTION_VERSION,
     OPTION_FILTER,
@@ -167,9 +167,9 @@ static int read_flags(int argc, char **argv)
     size_t count;
     const struct charlua_option *options = charlua_options(&count);
     for (size_t i = 0; i < count; i++)
-        table[i] = (struct option){options[i].name,
-                                   options[i].argument ? required_argument : no_argument,
-                                   NULL, (int)i};
+        table[i] = (struct option){
+            options[i].name, options[i].argument ? required_argument : optional_argument,
+            NULL, (int)i};
     table[count + 2] = (struct option){"filter", required_argument, NULL, OPTION_FILTER};
     table[count + 3] = (struct option){"tap", no_argument, NULL, OPTION_TAP};
     table[count] = (struct option){"help", no_argument, NULL, OPTION_HELP};

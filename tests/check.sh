@@ -61,7 +61,7 @@ check_lua() {
 }
 
 # Every #include of core/ against the layers: a folder includes itself and lower ones. The files of core/ itself lie on
-# top; config alone is a layer like play/, for the server reads it.
+# top; config and its table alone are a layer like play/, for the server reads it.
 check_layers() {
   grep -nH '^ *# *include' core/*.[ch] core/*/*.[ch] | awk -F: '
     BEGIN {
@@ -70,7 +70,7 @@ check_layers() {
       layer["ctl"] = 8; layer[""] = 9
     }
     function folder(path) {
-      return path ~ /\// ? substr(path, 1, index(path, "/") - 1) : path ~ /^config\./ ? "config" : ""
+      return path ~ /\// ? substr(path, 1, index(path, "/") - 1) : path ~ /^config[._]/ ? "config" : ""
     }
     function fault(text) { print file ":" $2 ": includes " name ": " text }
     {

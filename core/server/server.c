@@ -291,9 +291,9 @@ static void on_accept(struct ev_loop *loop, ev_io *w, int revents)
 static int open_listeners(struct server *s, const struct config *c, char *error,
                           size_t size)
 {
-    for (size_t i = 0; i < c->listen_count; i++) {
+    for (size_t i = 0; i < c->listen.count; i++) {
         struct accepting *a = &s->accepting[i];
-        if (listener_open(&a->listener, c->listen[i], error, size) < 0)
+        if (listener_open(&a->listener, c->listen.at[i], error, size) < 0)
             return -1;
         a->server = s;
         ev_io_init(&a->io, on_accept, a->listener.fd, EV_READ);
@@ -457,11 +457,11 @@ static int build_shard(struct server *s, const struct config *c, uint32_t index)
         .messages_a_second = (float)c->max_rate,
         .bytes_a_second = (float)c->max_byte_rate,
         .gate = s->gate,
-        .origins = c->origin,
-        .origin_count = c->origin_count,
+        .origins = c->origin.at,
+        .origin_count = c->origin.count,
         .trusted = c->trusted,
         .trusted_count = c->trusted_count,
-        .drop_when_slow = c->drop_when_slow,
+        .drop_when_slow = c->drop_when_slow != 0,
         .wait = {[CONN_WAIT_HEAD] = (double)c->head_time,
                  [CONN_WAIT_ANSWER] = 60,
                  [CONN_WAIT_RESPONSE] = (double)c->answer_time,
@@ -476,9 +476,9 @@ static int build_shard(struct server *s, const struct config *c, uint32_t index)
 /* What the script may read of the environment, as it is now. */
 static int read_env(struct server *s, const struct config *c)
 {
-    for (size_t i = 0; i < c->env_count; i++) {
-        const char *value = getenv(c->env[i]);
-        s->env[i] = (struct host_option){c->env[i], value ? strdup(value) : NULL};
+    for (size_t i = 0; i < c->env.count; i++) {
+        const char *value = getenv(c->env.at[i]);
+        s->env[i] = (struct host_option){c->env.at[i], value ? strdup(value) : NULL};
         if (value && !s->env[i].value)
             return -1;
         s->env_count++;
@@ -497,8 +497,8 @@ void server_host_setup(const struct server_setup *setup, struct host_setup *out)
         .natives = setup->natives,
         .native_count = setup->native_count,
         .log = setup->log,
-        .http_allow = (const char *const *)c->http_allow,
-        .http_allow_count = c->http_allow_count,
+        .http_allow = (const char *const *)c->http_allow.at,
+        .http_allow_count = c->http_allow.count,
         .http_max = (size_t)c->http_max,
         .frame_max =
             c->max_queue > FRAME_MAX_BYTES ? (size_t)c->max_queue : FRAME_MAX_BYTES,
@@ -545,11 +545,11 @@ static int open_page(struct server *s, const struct config *c, char *error, size
 static int open_tls(struct server *s, const struct config *c, char *error, size_t size)
 {
     struct tls_files files[CONFIG_CERT_MAX];
-    for (size_t i = 0; i < c->cert_count; i++)
-        files[i] = (struct tls_files){c->cert[i], c->key[i]};
-    if (c->cert_count)
-        s->tls = tls_new(files, c->cert_count, c->client_ca, error, size);
-    return c->cert_count && !s->tls ? -1 : 0;
+    for (size_t i = 0; i < c->cert.count; i++)
+        files[i] = (struct tls_files){c->cert.at[i], c->key.at[i]};
+    if (c->cert.count)
+        s->tls = tls_new(files, c->cert.count, c->client_ca, error, size);
+    return c->cert.count && !s->tls ? -1 : 0;
 }
 
 static int open_fetch(struct server *s, const struct config *c, char *error, size_t size)
@@ -559,9 +559,9 @@ static int open_fetch(struct server *s, const struct config *c, char *error, siz
                                 .body_max = (size_t)c->http_max,
                                 .log = s->log,
                                 .stats = &s->stats};
-    if (c->http_allow_count)
+    if (c->http_allow.count)
         s->fetch = fetch_new(&setup, error, size);
-    return c->http_allow_count && !s->fetch ? -1 : 0;
+    return c->http_allow.count && !s->fetch ? -1 : 0;
 }
 
 static int build(struct server *s, const struct server_setup *setup, char *error,

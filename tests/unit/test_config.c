@@ -1,5 +1,5 @@
 /* config: every option of its table can be set, has limits, and survives a bad value. The
- * file itself is included, for its tables are its own. */
+ * files themselves are included, for their memory runs out here. */
 #include "unit.h"
 
 #include <stdlib.h>
@@ -18,7 +18,8 @@ static char *copy_of(const char *text, size_t len)
 #undef strndup
 #define strdup(text)       copy_of(text, strlen(text))
 #define strndup(text, len) copy_of(text, len)
-#include "config.c" /* NOLINT */
+#include "config.c"       /* NOLINT */
+#include "config_table.c" /* NOLINT */
 #undef strdup
 #undef strndup
 
@@ -47,11 +48,11 @@ static const struct value {
     {"max-queued", "64m", {"64M"}},
     {"max-json-depth", "10", {"1k"}},
     {"deflate-min", "1k", {"1K"}},
-    {"no-deflate", NULL, {NULL}},
+    {"no-deflate", NULL, {"", "maybe", "YES", "on", "2", "no yes"}},
     {"script", "a.lua", {NULL}},
     {"page", "public", {NULL}},
-    {"watch", NULL, {NULL}},
-    {"trusted", NULL, {NULL}},
+    {"watch", NULL, {"", "maybe", "YES", "on", "2", "no yes"}},
+    {"trusted", NULL, {"", "maybe", "YES", "on", "2", "no yes"}},
     {"set", "key=value", {"", "key", "=value", "="}},
     {"env", "API_KEY", {"", "A=B", "1A", "A B", "A-B", "\xC3\xB1"}},
     {"http-allow",
@@ -79,24 +80,15 @@ static const struct value {
 };
 
 static const char *const no_numbers[] = {
-    "",     " ",   "x",   "-",   "1x", "x1",  "1.5", "1 ",
-    "0x10", "1e3", "--1", "1,0", "k",  "1km", "m1",  "99999999999999999999"};
+    "",    " ",   "x",   "-",   "1x",  "x1",       "1.5",
+    "1 ",  " 1",  "+1",  "nan", "inf", "\xD9\xA1", "0x10",
+    "1e3", "--1", "1,0", "k",   "1km", "m1",       "99999999999999999999"};
 
 static const struct value *value_of(const char *option)
 {
     for (size_t i = 0; i < COUNT(values); i++)
         if (strcmp(values[i].option, option) == 0)
             return &values[i];
-    return NULL;
-}
-
-static const struct charlua_option *option_of(const char *name)
-{
-    size_t count;
-    const struct charlua_option *all = config_options(&count);
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(all[i].name, name) == 0)
-            return &all[i];
     return NULL;
 }
 
@@ -125,7 +117,7 @@ static void config_every_option_can_be_set(void **state)
 {
     (void)state;
     size_t count;
-    const struct charlua_option *all = config_options(&count);
+    const struct config_option *all = config_options(&count);
     struct config c;
     config_init(&c);
     for (size_t i = 0; i < count; i++) {
@@ -156,7 +148,7 @@ static void config_every_option_is_documented(void **state)
 {
     (void)state;
     size_t count;
-    const struct charlua_option *all = config_options(&count);
+    const struct config_option *all = config_options(&count);
     for (size_t i = 0; i < count; i++) {
         assert_true(strlen(all[i].help) > 10);
         for (size_t k = 0; k < i; k++)
@@ -164,56 +156,65 @@ static void config_every_option_is_documented(void **state)
     }
 }
 
-static void config_every_number_has_a_row_in_the_help(void **state)
+static bool is_number(const struct config_option *o)
+{
+    return o->kind == CONFIG_NUMBER || o->kind == CONFIG_BYTES;
+}
+
+static void config_every_option_has_a_field_of_its_own(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
-        const struct charlua_option *option = option_of(numbers[i].name);
-        if (!option)
-            fail_msg("no row for --%s", numbers[i].name);
-        assert_non_null(option->argument);
+    size_t count;
+    const struct config_option *all = config_options(&count);
+    for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < i; k++)
-            assert_true(numbers[i].offset != numbers[k].offset);
-    }
+            assert_true(all[i].offset != all[k].offset);
 }
 
 static void config_every_number_begins_as_the_help_says(void **state)
 {
     (void)state;
+    size_t count;
+    const struct config_option *all = config_options(&count);
     struct config c;
     config_init(&c);
-    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
-        if (numbers[i].preset < 0)
+    for (size_t i = 0; i < count; i++) {
+        if (!is_number(&all[i]) || *(int64_t *)field_of(&c, &all[i]) == CONFIG_AUTO)
             continue; /* by the machine: config_finish */
-        assert_int_equal(*number_at(&c, i), numbers[i].preset);
-        assert_true(numbers[i].preset >= numbers[i].min &&
-                    numbers[i].preset <= numbers[i].max);
-        assert_int_equal(strtoll(option_of(numbers[i].name)->preset, NULL, 10),
-                         numbers[i].preset);
+        assert_int_equal(*(int64_t *)field_of(&c, &all[i]),
+                         strtoll(all[i].preset, NULL, 10));
+        assert_in_range(*(int64_t *)field_of(&c, &all[i]), all[i].least, all[i].most);
     }
+    assert_int_equal(c.threads, CONFIG_AUTO);
+    assert_int_equal(c.ping_timeout, CONFIG_AUTO);
+    assert_int_equal(c.log_level, LOG_INFO);
+    assert_int_equal(c.drop_when_slow, false);
     config_deinit(&c);
 }
 
 static void config_every_number_has_limits(void **state)
 {
     (void)state;
+    size_t count;
+    const struct config_option *all = config_options(&count);
     struct config c;
     char text[32];
     config_init(&c);
-    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
-        const char *name = numbers[i].name;
-        int64_t edges[] = {numbers[i].min, numbers[i].max};
+    for (const struct config_option *o = all; o < all + count; o++) {
+        if (!is_number(o))
+            continue;
+        int64_t edges[] = {o->least, o->most};
         for (size_t k = 0; k < COUNT(edges); k++) {
             snprintf(text, sizeof text, "%lld", (long long)edges[k]);
-            assert_int_equal(set(&c, name, text), 0);
-            assert_int_equal(*number_at(&c, i), edges[k]);
+            assert_int_equal(set(&c, o->name, text), 0);
+            assert_int_equal(*(int64_t *)field_of(&c, o), edges[k]);
             snprintf(text, sizeof text, "%lld", (long long)(edges[k] + (k ? 1 : -1)));
-            assert_refuses(&c, name, text);
+            assert_refuses(&c, o->name, text);
         }
-        assert_refuses(&c, name, "-9223372036854775808");
-        assert_refuses(&c, name, "9223372036854775807");
+        assert_refuses(&c, o->name, "-9223372036854775808");
+        assert_refuses(&c, o->name, "9223372036854775807");
         for (size_t k = 0; k < COUNT(no_numbers); k++)
-            assert_refuses(&c, name, no_numbers[k]);
+            assert_refuses(&c, o->name, no_numbers[k]);
     }
     config_deinit(&c);
 }
@@ -241,6 +242,19 @@ static void config_options_with_a_value_need_one(void **state)
     for (size_t i = 0; i < COUNT(values); i++)
         if (values[i].good)
             assert_refuses(&c, values[i].option, NULL);
+    config_deinit(&c);
+}
+
+static void config_a_flag_can_be_told_yes_and_no(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"no", "yes", "false", "true", "0", "1"};
+    struct config c;
+    config_init(&c);
+    for (size_t i = 0; i < COUNT(words); i++) {
+        assert_int_equal(set(&c, "watch", words[i]), 0);
+        assert_int_equal(c.watch, i % 2);
+    }
     config_deinit(&c);
 }
 
@@ -314,9 +328,9 @@ static void config_finish_fills_in_what_was_not_said(void **state)
     config_init(&c);
     assert_int_equal(set(&c, "script", "a.lua"), 0);
     assert_int_equal(finish(&c), 0);
-    assert_int_equal(c.listen_count, 2);
-    assert_string_equal(c.listen[0], "127.0.0.1:7272");
-    assert_string_equal(c.listen[1], "127.0.0.1:55151");
+    assert_int_equal(c.listen.count, 2);
+    assert_string_equal(c.listen.at[0], "127.0.0.1:7272");
+    assert_string_equal(c.listen.at[1], "127.0.0.1:55151");
     assert_in_range(c.threads, 0, CONFIG_THREADS_MAX);
     config_deinit(&c);
 }
@@ -330,7 +344,7 @@ static void config_finish_keeps_what_was_said(void **state)
     assert_int_equal(set(&c, "listen", "127.0.0.1:0"), 0);
     assert_int_equal(set(&c, "threads", "0"), 0);
     assert_int_equal(finish(&c), 0);
-    assert_int_equal(c.listen_count, 1);
+    assert_int_equal(c.listen.count, 1);
     assert_int_equal(c.threads, 0);
     config_deinit(&c);
 }
@@ -382,11 +396,12 @@ int main(void)
         cmocka_unit_test(config_every_option_can_be_set),
         cmocka_unit_test(config_every_option_refuses_bad_values),
         cmocka_unit_test(config_every_option_is_documented),
-        cmocka_unit_test(config_every_number_has_a_row_in_the_help),
+        cmocka_unit_test(config_every_option_has_a_field_of_its_own),
         cmocka_unit_test(config_every_number_begins_as_the_help_says),
         cmocka_unit_test(config_every_number_has_limits),
         cmocka_unit_test(config_bytes_may_end_in_k_or_m),
         cmocka_unit_test(config_options_with_a_value_need_one),
+        cmocka_unit_test(config_a_flag_can_be_told_yes_and_no),
         cmocka_unit_test(config_refuses_unknown_options),
         cmocka_unit_test(config_repeatable_options_have_a_cap),
         cmocka_unit_test(config_the_last_path_counts),
