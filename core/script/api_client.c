@@ -40,6 +40,15 @@ void client_forget(lua_State *L, struct client *c)
     lua_pop(L, 2);
 }
 
+void client_push_state(lua_State *L, const struct client *c)
+{
+    host_push(L, KEY_CLIENTS);
+    if (lua_rawgeti(L, -1, index_of(L, c)) == LUA_TUSERDATA)
+        lua_getiuservalue(L, -1, 1);
+    lua_replace(L, -2);
+    lua_replace(L, -2);
+}
+
 struct client *client_check(lua_State *L, int index, uint64_t *id)
 {
     uint64_t *object = luaL_checkudata(L, index, CLIENT_TYPE);

@@ -126,6 +126,9 @@ struct timer *host_begin_wait(lua_State *L, double seconds);
 /* api_client.c: pushes the object of `c`, making it when it is first asked for. [-0, +1]
  */
 void client_push(lua_State *L, struct client *c);
+/* Pushes the state of `c`, or something that is no table while it was never touched.
+ * [-0, +1] */
+void client_push_state(lua_State *L, const struct client *c);
 /* The client that the object at `index` names, or NULL when it has gone. Raises for
  * another type. */
 struct client *client_check(lua_State *L, int index, uint64_t *id);

@@ -130,6 +130,21 @@ function room:send(value, options) end
 ---@return charlua.client[]
 function room:members() end
 
+--- What room:list leaves out and adds.
+---@class charlua.list_options
+---@field after? charlua.client|integer a client or its id: the list begins behind this member
+---@field limit? integer how many entries there are at most: 1000 if left out, 1 to 1000
+---@field except? charlua.client a client who is left out
+---@field last? charlua.object the last entry, also of a list that is cut; it counts in limit
+
+--- Members as a JSON array, in order of joining: each an object with uid and those of the fields that its state has.
+--- The second value is true if more members follow.
+---@param fields string[] names of fields in client.state, at most 16
+---@param options? charlua.list_options
+---@return charlua.object? list
+---@return boolean|"no such member" more
+function room:list(fields, options) end
+
 -- Crypto -----------------------------------------------------------------
 
 ---@class charlua.crypto
