@@ -1,7 +1,8 @@
-/* conn: one peer from accept to close: requests, plain answers or the rules' responses,
- * then an upgrade and WebSocket messages. Does not know: loops, watchers, rooms, Lua; the
- * shard asks what it waits for. Thread: its shard's. Owner: the shard, which embeds it.
- * Nothing in here ends a conn: it says conn_is_dead and the shard reaps it. */
+/* conn: one peer from accept to close: requests with plain answers or scripted
+ * responses, then an upgrade and WebSocket messages. Does not know: loops, watchers,
+ * rooms, Lua; the shard asks what it waits for. Thread: its shard's. Owner: the shard,
+ * which embeds it. Nothing in here ends a conn: it says conn_is_dead and the shard reaps
+ * it. */
 #ifndef CHARLUA_NET_CONN_H
 #define CHARLUA_NET_CONN_H
 
@@ -57,40 +58,50 @@ struct conn_env {
     int (*on_request)(struct conn *, struct bytes head, struct bytes body);
 };
 
-/* Here only so that its owner embeds it, one allocation for an idle peer: the fields are
- * conn.c's own. */
+/* The two phases of a peer, one memory: conn_enter_ws goes from the first to the second.
+ */
+struct conn_http {
+    struct buf
+        in; /* the part of a head that has come, and what was pipelined behind it */
+    struct request *request; /* in state BODY */
+    uint32_t searched;       /* bytes of `in` known not to hold the head's end */
+};
+
+struct conn_ws {
+    struct buf reason;           /* of the first Close frame */
+    struct messages *unfinished; /* NULL: no frame or message has come in part */
+};
+
+/* Here only so that its owner embeds it, one allocation for an idle peer: the fields
+ * belong to conn*.c. */
 struct conn {
     struct conn_env *env;
     struct rate messages, bytes; /* what it sends us */
     struct stream *stream;
     struct outq out;
     union {
-        struct buf in;     /* before the upgrade: the part of a head that has come, and
-                              what was pipelined behind it */
-        struct buf reason; /* after it: of the first Close frame */
+        struct conn_http http; /* until `upgraded` */
+        struct conn_ws ws;     /* from then on */
     };
-    struct request *request;     /* in state BODY */
-    struct messages *unfinished; /* NULL: no frame or message has come in part */
     struct addr addr;
-    uint32_t searched; /* bytes of `in` known not to hold the head's end */
-    uint16_t code;     /* of the first Close frame; 0: none yet */
-    uint8_t state;     /* enum conn_state */
-    uint8_t wait;      /* enum conn_wait */
-    uint8_t full;      /* enum limit: why the last message did not fit */
+    uint16_t code; /* of the first Close frame; 0: none yet */
+    uint8_t state; /* enum conn_state */
+    uint8_t wait;  /* enum conn_wait */
+    uint8_t full;  /* enum limit: why the last message did not fit */
     uint8_t
         deflate_bits;   /* the peer's window for permessage-deflate; 0: not negotiated */
     bool restarted : 1; /* the wait began since it was asked for */
-    bool upgraded : 1;
-    bool over : 1; /* no more messages, either way */
+    bool upgraded : 1;  /* which phase the union is in */
+    bool over : 1;      /* no more messages, either way */
     bool paused : 1;
     bool keep_alive : 1;
-    bool head_only : 1;  /* the rules were asked with HEAD */
-    bool greeted : 1;    /* (the first of) the 101 has left */
-    bool begun : 1;      /* what a proxy may say before the first request has been read */
-    bool unwrapped : 1;  /* the same in front of the encryption */
-    bool proxied : 1;    /* addr is the client's, not the peer's */
-    bool warned : 1;     /* that it sends too fast */
-    bool unanswered : 1; /* nothing has come since our ping */
+    bool head_only : 1; /* the rules were asked with HEAD */
+    bool greeted : 1;   /* (the first of) the 101 has left */
+    bool begun : 1;     /* what a proxy may say before the first request has been read */
+    bool unwrapped : 1; /* the same in front of the encryption */
+    bool proxied : 1;   /* addr is the client's, not the peer's */
+    bool warned : 1;    /* that it sends too fast */
+    bool silent : 1;    /* nothing has come since our ping */
 };
 
 /* Takes `stream` over. `env` is the shard's. */
@@ -124,14 +135,14 @@ enum send_result { SEND_OK, SEND_FULL, SEND_GONE };
  * closing. Never blocks, never writes to the socket. */
 enum send_result conn_send(struct conn *c, struct outframe *f);
 
-/* The rules' answer to the request that waits for one; nothing happens if none does.
+/* The scripted response to the request that waits for one; nothing happens if none does.
  * Whether it is the last of its connection and has no body for HEAD is the conn's
  * matter. */
 void conn_respond(struct conn *c, const struct answer *a);
 bool conn_awaits_response(const struct conn *c);
 
 /* The server stops: a request whose body still comes gets 503, and with `now` one that
- * awaits its response, too. */
+ * awaits its scripted response, too. */
 void conn_give_up_request(struct conn *c, bool now);
 
 /* Begins the closing handshake (RFC 6455 7.1.2) after what is queued. */
@@ -164,8 +175,8 @@ bool conn_is_over(const struct conn *c, uint16_t *code, struct bytes *reason);
 /* What it waits for, each with a time limit of its own. */
 enum conn_wait {
     CONN_WAIT_HEAD,     /* a request's head, from its first chance to come; its body */
-    CONN_WAIT_ANSWER,   /* the peer takes a plain answer */
-    CONN_WAIT_RESPONSE, /* the rules answer */
+    CONN_WAIT_RESPONSE, /* the rules make their scripted response */
+    CONN_WAIT_ANSWERED, /* the peer takes a plain answer or a scripted response */
     CONN_WAIT_PING,     /* time for the next ping */
     CONN_WAIT_PONG,     /* any sign of life after it */
     CONN_WAIT_CLOSE,    /* the peer's part of the closing */

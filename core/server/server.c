@@ -463,7 +463,7 @@ static int build_shard(struct server *s, const struct config *c, uint32_t index)
         .trusted_count = c->trusted_count,
         .drop_when_slow = c->drop_when_slow != 0,
         .wait = {[CONN_WAIT_HEAD] = (double)c->head_time,
-                 [CONN_WAIT_ANSWER] = 60,
+                 [CONN_WAIT_ANSWERED] = 60,
                  [CONN_WAIT_RESPONSE] = (double)c->answer_time,
                  [CONN_WAIT_PING] = (double)(c->ping_interval - c->ping_timeout),
                  [CONN_WAIT_PONG] = (double)c->ping_timeout,

@@ -223,7 +223,7 @@ static void conn_ends_who_does_not_take_an_answer(void **state)
     p.stream.writes.rest = STREAM_AGAIN;
     peer_say(&p, BYTES("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"));
     assert_true(is_restarted(&p));
-    assert_int_equal(wait_of(&p), CONN_WAIT_ANSWER);
+    assert_int_equal(wait_of(&p), CONN_WAIT_ANSWERED);
     conn_timeout(p.conn);
     assert_true(conn_is_dead(p.conn));
     peer_close(&p);

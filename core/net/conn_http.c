@@ -1,0 +1,338 @@
+/* conn_http: requests in, plain answers and scripted responses out, and the upgrade.
+ *
+ * Words: a *plain answer* is ours (a page, an error); a *scripted response* is what the
+ * rules answer to a request for one of their routes. Both leave as one outframe, in
+ * ANSWERING. */
+#include "net/conn_http.h"
+
+#include "net/conn_proxy.h"
+#include "net/conn_ws.h"
+#include "net/page.h"
+#include "net/request.h"
+#include "wire/origin.h"
+#include "wire/routes.h"
+#include "wire/upgrade.h"
+
+#include <stdio.h>
+
+enum { PROTOCOL_MAX = 128 /* a subprotocol's name, as app.c checks it */ };
+
+static void drop_request(struct conn *c)
+{
+    size_t before = conn_held(c);
+    request_free(c->http.request);
+    c->http.request = NULL;
+    conn_count_held(c, before);
+}
+
+/* `f`, a plain answer or a scripted response, leaves. */
+static void answer(struct conn *c, struct outframe *f, bool keep_alive)
+{
+    drop_request(c);
+    if (f && c->env->queued + outframe_bytes(f).len > c->env->queued_max) {
+        outframe_unref(f);
+        f = answer_error(503, "too busy, try again later", "Retry-After: 5\r\n");
+        keep_alive = false;
+    }
+    c->keep_alive = keep_alive;
+    c->state = CONN_ANSWERING;
+    conn_wait_for(c, CONN_WAIT_ANSWERED);
+    conn_queue_moved(c, f);
+}
+
+static void refuse(struct conn *c, int status, const char *why, const char *fields)
+{
+    stats_add(&c->env->stats->refused, 1);
+    answer(c, answer_error(status, why, fields), false);
+}
+
+static void refuse_large_head(struct conn *c, enum limit which)
+{
+    conn_reached(c, which);
+    refuse(c, 431, "the request's head is too large", NULL);
+}
+
+static void refuse_stopping(struct conn *c)
+{
+    refuse(c, 503, "the server is stopping", "Retry-After: 5\r\n");
+}
+
+/* Whether what a proxy said lets the request go on; else it has been refused. */
+static bool is_let_in(struct conn *c, enum proxy_verdict verdict, const char *malformed)
+{
+    if (verdict == PROXY_MALFORMED)
+        refuse(c, 400, malformed, NULL);
+    else if (verdict == PROXY_TURNED_AWAY)
+        refuse(c, 429, "too many connections from your address", "Retry-After: 5\r\n");
+    return verdict == PROXY_DONE;
+}
+
+/* Whether the client that a proxy speaks for, and a page's origin, may have more than
+ * pages from us; else the request has been refused. */
+static bool may_ask(struct conn *c, const struct http_head *head)
+{
+    if (!is_let_in(c, conn_proxy_believe(c, head),
+                   "Forwarded and X-Forwarded-For contradict each other"))
+        return false;
+    if (origin_is_allowed(head, c->env->origins, c->env->origin_count))
+        return true;
+    refuse(c, 403,
+           "pages from this origin may not connect; the operator allows them with "
+           "--origin",
+           NULL);
+    return false;
+}
+
+/* Switches to WebSocket. `head` lies at the start of c->http.in, frames perhaps behind
+ * it. */
+static void upgrade(struct conn *c, const struct http_head *head, struct bytes head_bytes)
+{
+    char accept[29], response[512];
+    struct upgrade_refusal refusal;
+    if (upgrade_check(head, accept, &refusal) < 0) {
+        refuse(c, refusal.status, refusal.why,
+               refusal.status == 426
+                   ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+               : refusal.status == 405 ? "Allow: GET\r\n"
+                                       : NULL);
+        return;
+    }
+    if (!may_ask(c, head))
+        return;
+    char extensions[DEFLATE_RESPONSE_SIZE];
+    c->deflate_bits = c->env->deflate ? (uint8_t)deflate_negotiate(head, extensions) : 0;
+    struct bytes protocol = upgrade_choose_protocol(head, c->env->protocols);
+    char name[PROTOCOL_MAX];
+    snprintf(name, sizeof name, "%.*s", (int)protocol.len, (const char *)protocol.at);
+    size_t n =
+        upgrade_write(response, sizeof response, accept, protocol.len ? name : NULL,
+                      c->deflate_bits ? extensions : NULL);
+    if (n == 0 || c->env->on_open(c, head_bytes, protocol) < 0) {
+        refuse(c, 503, "out of memory, try again later", "Retry-After: 5\r\n");
+        return;
+    }
+    struct buf in = conn_enter_ws(c);
+    conn_queue_moved(c, outframe_new_raw((struct bytes){(uint8_t *)response, n}));
+    if (in.len > head_bytes.len)
+        conn_ws_receive(c, in.at + head_bytes.len, in.len - head_bytes.len);
+    buf_deinit(&in);
+}
+
+static void refuse_method(struct conn *c, unsigned methods, bool head_only)
+{
+    char allow[ROUTES_ALLOW_SIZE];
+    routes_allow(methods, allow);
+    stats_add(&c->env->stats->refused, 1);
+    answer(c,
+           answer_new(&(struct answer){.status = 405,
+                                       .fields = allow,
+                                       .body = bytes_of("405 Method Not Allowed\n"),
+                                       .head_only = head_only}),
+           false);
+}
+
+static void refuse_request(struct conn *c, int status)
+{
+    if (status == 413)
+        conn_reached(c, LIMIT_BODY);
+    refuse(c, status, request_fault(status), status == 503 ? "Retry-After: 5\r\n" : NULL);
+}
+
+/* A request for the rules, which answer `methods` there; its body follows. `head` lies at
+ * the start of c->http.in. */
+static void begin_request(struct conn *c, const struct http_head *head,
+                          struct bytes head_bytes, unsigned methods)
+{
+    int status;
+    c->head_only = bytes_equal(head->method, bytes_of("HEAD"));
+    if (!routes_takes(methods, head->method)) {
+        refuse_method(c, methods, c->head_only);
+        return;
+    }
+    if (!may_ask(c, head))
+        return;
+    if (rate_take(&c->messages, c->env->now_ms, c->env->messages_a_second, 1) > 0) {
+        conn_reached(c, LIMIT_RATE);
+        refuse(c, 429, "too many requests a second", "Retry-After: 1\r\n");
+        return;
+    }
+    size_t before = conn_held(c);
+    c->http.request = request_new(head, head_bytes, c->env->body_max, &status);
+    if (!c->http.request) {
+        refuse_request(c, status);
+        return;
+    }
+    conn_count_held(c, before);
+    /* The next request through a proxy may be another client's. */
+    c->keep_alive = http_keep_alive(head) && !c->proxied;
+    c->state = CONN_BODY;
+    conn_wait_for(c, CONN_WAIT_HEAD);
+    if (c->http.in.len == head_bytes.len && request_awaits_continue(head))
+        conn_queue_moved(c, outframe_new_raw(bytes_of("HTTP/1.1 100 Continue\r\n\r\n")));
+}
+
+/* More of the body; the next request may come behind it. */
+static void take_body(struct conn *c, struct bytes in)
+{
+    size_t before = conn_held(c);
+    int status = request_take(c->http.request, &in);
+    conn_count_held(c, before);
+    if (status == 0 && c->env->queued > c->env->queued_max) {
+        conn_reached(c, LIMIT_QUEUED);
+        status = 503;
+    }
+    if (status == REQUEST_WHOLE && c->env->on_request(c, request_head(c->http.request),
+                                                      request_body(c->http.request)) < 0)
+        status = 503;
+    if (status == REQUEST_WHOLE) {
+        drop_request(c);
+        c->state = CONN_ASKED;
+        conn_wait_for(c, CONN_WAIT_RESPONSE);
+        if (in.len && buf_append(&c->http.in, in) < 0)
+            conn_abort(c);
+    } else if (status) {
+        refuse_request(c, status);
+    }
+}
+
+void conn_respond(struct conn *c, const struct answer *a)
+{
+    struct answer whole = *a;
+    if (c->state != CONN_ASKED)
+        return;
+    whole.head_only = c->head_only;
+    whole.keep_alive = c->keep_alive && !c->env->is_draining;
+    if (a->status >= 400)
+        stats_add(&c->env->stats->refused, 1);
+    answer(c, answer_new(&whole), whole.keep_alive);
+}
+
+bool conn_awaits_response(const struct conn *c)
+{
+    return c->state == CONN_ASKED;
+}
+
+void conn_give_up_request(struct conn *c, bool now)
+{
+    if (c->state == CONN_BODY || (now && c->state == CONN_ASKED))
+        refuse_stopping(c);
+}
+
+/* A plain answer: what is here for those who ask for nothing of the rules'. */
+static void answer_plainly(struct conn *c, const struct http_head *head)
+{
+    bool get = bytes_equal(head->method, bytes_of("GET"));
+    bool head_only = bytes_equal(head->method, bytes_of("HEAD"));
+    if (!get && !head_only) {
+        refuse(c, 405, "only GET, HEAD and WebSocket upgrades are served here",
+               "Allow: GET, HEAD\r\n");
+    } else if (http_has_body(head)) {
+        refuse(c, 413, "a request with a body is not taken here", NULL);
+    } else if (bytes_equal(head->path, bytes_of("/healthz"))) {
+        struct answer ok = {.status = 200,
+                            .body = bytes_of("ok\n"),
+                            .fields = "Cache-Control: no-store\r\n",
+                            .head_only = head_only,
+                            .keep_alive = http_keep_alive(head)};
+        answer(c, answer_new(&ok), ok.keep_alive);
+    } else {
+        bool keep_alive = http_keep_alive(head);
+        struct outframe *f = page_answer(c->env->page, head, &keep_alive);
+        answer(c, f, keep_alive);
+    }
+}
+
+/* A whole head, at the start of c->http.in. */
+static void take_request(struct conn *c, const struct http_head *head,
+                         struct bytes head_bytes)
+{
+    unsigned methods = routes_methods(c->env->routes, head->path);
+    if (c->env->is_draining)
+        refuse_stopping(c);
+    else if (upgrade_is_asked(head))
+        upgrade(c, head, head_bytes);
+    else if (methods)
+        begin_request(c, head, head_bytes, methods);
+    else
+        answer_plainly(c, head);
+}
+
+/* Handles the request at the start of c->in once its head is whole. */
+static void try_request(struct conn *c)
+{
+    if (!c->begun && !is_let_in(c, conn_proxy_take(c), "malformed PROXY header"))
+        return;
+    /* RFC 9112 2.2: an empty line before the request line is passed over. */
+    size_t empty = 0;
+    while (empty + 2 <= c->http.in.len && memcmp(c->http.in.at + empty, "\r\n", 2) == 0)
+        empty += 2;
+    if (empty) {
+        buf_consume(&c->http.in, empty);
+        c->http.searched = 0;
+    }
+    if (c->http.in.len == 0)
+        return;
+    if (!http_is_token_byte(c->http.in.at[0]) && c->http.in.at[0] != '\r') {
+        refuse(c, 400, "this is not HTTP; is it TLS to a port without?", NULL);
+        return;
+    }
+    size_t end = http_head_end(buf_bytes(&c->http.in), c->http.searched);
+    if (!end) {
+        c->http.searched = (uint32_t)c->http.in.len;
+        if (c->http.in.len > c->env->http.head)
+            refuse_large_head(c, LIMIT_HEAD);
+        return;
+    }
+    struct http_head head;
+    struct bytes head_bytes = {c->http.in.at, end};
+    int status = http_head_parse(head_bytes, &c->env->http, &head);
+    if (status == 431)
+        refuse_large_head(c, end > c->env->http.head ? LIMIT_HEAD : LIMIT_FIELDS);
+    else if (status)
+        refuse(c, status, "malformed request", NULL);
+    else
+        take_request(c, &head, head_bytes);
+    if (c->upgraded)
+        return;
+    if (c->state != CONN_BODY) {
+        buf_consume(&c->http.in, end);
+        return;
+    }
+    struct buf rest = c->http.in;
+    c->http.in = (struct buf){0};
+    take_body(c, bytes_skip(buf_bytes(&rest), end));
+    buf_deinit(&rest);
+}
+
+void conn_http_receive(struct conn *c, struct bytes data)
+{
+    if (c->state == CONN_BODY)
+        take_body(c, data);
+    else if (buf_append(&c->http.in, data) < 0)
+        conn_abort(c);
+    else if (c->state == CONN_HEAD) /* else the one before is not answered yet */
+        try_request(c);
+}
+
+void conn_http_next(struct conn *c)
+{
+    conn_enter_head(c);
+    if (c->http.in.len)
+        try_request(c);
+}
+
+void conn_http_timeout(struct conn *c)
+{
+    bool begun = c->http.in.len || c->http.request;
+    if (c->wait == CONN_WAIT_RESPONSE) {
+        conn_reached(c, LIMIT_ANSWER_TIME);
+        refuse(c, 503, "no answer in time, try again later", "Retry-After: 5\r\n");
+        return;
+    }
+    if (begun || !c->begun)
+        conn_reached(c, LIMIT_HEAD_TIME);
+    if (begun && !conn_proxy_awaits_raw(c))
+        refuse(c, 408, "the request did not come in time", NULL);
+    else
+        conn_abort(c);
+}

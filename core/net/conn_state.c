@@ -1,0 +1,134 @@
+/* conn_state: where a peer is, and how it gets elsewhere.
+ *
+ *   conn_init --> HEAD <---------------------------------.
+ *                  |                                     | the next request (keep-alive)
+ *                  |-- a request for the rules --> BODY  |
+ *                  |                                |    |
+ *                  |                 it is whole    v    |
+ *                  |                              ASKED  |
+ *                  |                                |    |
+ *                  |-- plain answer,  scripted      v    |
+ *                  |   refusal ------ response --> ANSWERING
+ *                  |                                     |
+ *                  | conn_enter_ws                       | all has left, it was the last
+ *                  v            conn_close               |
+ *                 OPEN ------> CLOSING                   |
+ *                  |              | the peer's Close,    |
+ *                  |   its Close, | a fault              |
+ *                  |   our fault  v                      v
+ *                  '----------> LAST -- all left -->  LINGER
+ *                                                        | the peer's FIN, or no more
+ * time any state -- conn_abort, a dead socket, a wait's end --> DEAD, which the shard
+ * reaps
+ *
+ * HEAD to ANSWERING are the phase of HTTP (c->http), OPEN and CLOSING that of WebSocket
+ * (c->ws); LAST to DEAD end either, and c->upgraded says which. */
+#include "net/conn_state.h"
+
+#include "net/request.h"
+
+#include <stdlib.h>
+
+void conn_wait_for(struct conn *c, enum conn_wait wait)
+{
+    c->wait = (uint8_t)wait;
+    c->restarted = true;
+}
+
+void conn_enter_head(struct conn *c)
+{
+    c->state = CONN_HEAD;
+    c->http.searched = 0;
+    conn_wait_for(c, CONN_WAIT_HEAD);
+}
+
+struct buf conn_enter_ws(struct conn *c)
+{
+    struct buf in = c->http.in;
+    c->ws = (struct conn_ws){0};
+    c->upgraded = true;
+    c->state = CONN_OPEN;
+    conn_wait_for(c, CONN_WAIT_PING);
+    return in;
+}
+
+void conn_enter_last(struct conn *c)
+{
+    if (c->state == CONN_DEAD)
+        return;
+    c->over = true;
+    c->state = CONN_LAST;
+    conn_wait_for(c, CONN_WAIT_CLOSE);
+}
+
+void conn_abort(struct conn *c)
+{
+    c->state = CONN_DEAD;
+    c->over = true;
+}
+
+void conn_note_close(struct conn *c, uint16_t code, struct bytes reason)
+{
+    if (c->code)
+        return;
+    c->code = code;
+    (void)buf_append(&c->ws.reason, reason); /* without memory the reason is empty */
+}
+
+void conn_fail(struct conn *c, uint16_t code, const char *why)
+{
+    bool said = c->state == CONN_CLOSING;
+    conn_note_close(c, code, bytes_of(why));
+    if (!said)
+        conn_queue_moved(c, outframe_new_close(code, bytes_of(why)));
+    conn_enter_last(c);
+}
+
+void conn_close(struct conn *c, uint16_t code, struct bytes reason)
+{
+    if (c->state != CONN_OPEN)
+        return;
+    conn_note_close(c, code, reason);
+    c->state = CONN_CLOSING;
+    conn_wait_for(c, CONN_WAIT_CLOSE);
+    conn_queue_moved(c, outframe_new_close(code, reason));
+}
+
+void conn_free_phase(struct conn *c)
+{
+    if (!c->upgraded) {
+        request_free(c->http.request);
+        buf_deinit(&c->http.in);
+        return;
+    }
+    if (c->ws.unfinished)
+        messages_deinit(c->ws.unfinished);
+    free(c->ws.unfinished);
+    buf_deinit(&c->ws.reason);
+}
+
+size_t conn_held(const struct conn *c)
+{
+    struct request *request = c->upgraded ? NULL : c->http.request;
+    return c->out.bytes + (request ? request_size(request) : 0);
+}
+
+void conn_count_held(struct conn *c, size_t before)
+{
+    c->env->queued += conn_held(c);
+    c->env->queued -= before;
+}
+
+void conn_queue_moved(struct conn *c, struct outframe *f)
+{
+    size_t before = conn_held(c);
+    if (!f || outq_push(&c->out, f) < 0)
+        conn_abort(c);
+    outframe_unref(f);
+    conn_count_held(c, before);
+}
+
+void conn_reached(struct conn *c, enum limit which)
+{
+    limit_reached(c->env->stats->limits, which, &c->addr, c->env->now_ms, c->env->log);
+}

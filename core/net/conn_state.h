@@ -1,0 +1,61 @@
+/* conn_state: what the files of a conn share: its states, the way from one to another,
+ * and the bytes that it holds. Does not know: protocols; conn_http, conn_proxy and
+ * conn_ws do, conn joins them. Thread: the conn's shard's. Owner: nobody; these are
+ * functions on a conn, for conn*.c alone. */
+#ifndef CHARLUA_NET_CONN_STATE_H
+#define CHARLUA_NET_CONN_STATE_H
+
+#include "net/conn.h"
+
+/* The diagram is in conn_state.c. */
+enum conn_state {
+    CONN_HEAD,      /* waits for (the rest of) a request's head */
+    CONN_BODY,      /* the same for the body of a request for the rules */
+    CONN_ASKED,     /* they have it: waits for their scripted response */
+    CONN_ANSWERING, /* a plain answer or a scripted response leaves; then the next request
+                       or the end */
+    CONN_OPEN,      /* WebSocket messages both ways */
+    CONN_CLOSING,   /* our Close is queued or sent, the peer's has not come */
+    CONN_LAST,      /* what is queued leaves, then we end */
+    CONN_LINGER,    /* all has left and we said FIN: waits for the peer's, so that nothing
+                       is reset */
+    CONN_DEAD,
+};
+
+/* Sets the wait; its time begins now. */
+void conn_wait_for(struct conn *c, enum conn_wait wait);
+
+/* A request's head is awaited, from its first byte. */
+void conn_enter_head(struct conn *c);
+
+/* From HTTP to WebSocket: the one place where c->http ends and c->ws begins. Returns what
+ * had come, which is the caller's now. */
+struct buf conn_enter_ws(struct conn *c);
+
+/* Everything that is queued leaves, then the connection ends. */
+void conn_enter_last(struct conn *c);
+
+/* Remembers the first Close frame, ours or the peer's, for on_close. */
+void conn_note_close(struct conn *c, uint16_t code, struct bytes reason);
+
+/* Fails the WebSocket connection (RFC 6455 7.1.7): our Close leaves behind what is
+ * queued, unless it has been said, then the connection ends. */
+void conn_fail(struct conn *c, uint16_t code, const char *why);
+
+/* Frees what its phase owns. */
+void conn_free_phase(struct conn *c);
+
+/* Bytes that the peer makes us keep: what waits for it, and its request. */
+size_t conn_held(const struct conn *c);
+
+/* Keeps the sum over all peers true: `before` were held until something changed. */
+void conn_count_held(struct conn *c, size_t before);
+
+/* Queues `f` and gives the caller's reference up; NULL, like a full memory, ends the
+ * conn. */
+void conn_queue_moved(struct conn *c, struct outframe *f);
+
+/* The peer has reached a limit: it is counted and perhaps logged. */
+void conn_reached(struct conn *c, enum limit which);
+
+#endif

@@ -1,0 +1,184 @@
+/* conn_ws: frames in, messages to the rules, control frames answered.
+ *
+ * A peer pays for each message and ping (--max-rate, --max-byte-rate) before anything
+ * else is done with it: the inflated bytes are charged as well, once they are known, for
+ * a few packed ones can be many. What comes after our Close is read for the peer's Close
+ * alone. */
+#include "net/conn_ws.h"
+
+#include "net/conn_slow.h"
+#include "wire/close.h"
+#include "wire/utf8.h"
+
+#include <stdlib.h>
+
+enum send_result conn_send(struct conn *c, struct outframe *f)
+{
+    if (c->state != CONN_OPEN)
+        return SEND_GONE;
+    if (c->deflate_bits)
+        f = deflate_frame(c->env->deflate, f, c->deflate_bits);
+    size_t len = outframe_bytes(f).len;
+    if (!conn_has_room(c, len))
+        return SEND_FULL;
+    size_t before = conn_held(c);
+    if (outq_push(&c->out, f) < 0) {
+        conn_abort(c);
+        return SEND_GONE;
+    }
+    conn_count_held(c, before);
+    return SEND_OK;
+}
+
+static void receive_close(struct conn *c, const struct messages_out *out)
+{
+    bool said = c->state == CONN_CLOSING;
+    conn_note_close(c, out->code, out->data);
+    if (!said)
+        conn_queue_moved(c, outframe_new_close(out->code, (struct bytes){0}));
+    conn_enter_last(c);
+}
+
+static void pong(struct conn *c, struct bytes data)
+{
+    struct outframe *f = outframe_new(WS_PONG, data);
+    if (!f)
+        conn_abort(c);
+    else if (conn_send(c, f) == SEND_FULL)
+        conn_too_slow(c, f, false);
+    outframe_unref(f);
+}
+
+/* Inflates a compressed message in *out. False: the connection failed. */
+static bool inflate_message(struct conn *c, struct messages_out *out)
+{
+    int code =
+        deflate_inflate(c->env->deflate, out->data, c->env->messages.message, &out->data);
+    if (code == 0 && !out->binary && !utf8_is_valid(out->data))
+        code = WS_CLOSE_BAD_DATA;
+    if (code == WS_CLOSE_TOO_BIG)
+        conn_reached(c, LIMIT_MESSAGE);
+    if (code)
+        conn_fail(c, (uint16_t)code,
+                  code == WS_CLOSE_TOO_BIG ? "the message is too big"
+                                           : "bad compressed message");
+    return code == 0;
+}
+
+/* Charges the peer for `count` messages or pings of `len` bytes in all. False: it is not
+ * to be handled. Who goes on after the warning, by a second's worth, is closed. */
+static bool afford(struct conn *c, float count, size_t len)
+{
+    float messages =
+        rate_take(&c->messages, c->env->now_ms, c->env->messages_a_second, count);
+    float bytes =
+        rate_take(&c->bytes, c->env->now_ms, c->env->bytes_a_second, (float)len);
+    if (messages == 0 && bytes == 0) {
+        c->warned = false;
+        return true;
+    }
+    if (messages > c->env->messages_a_second ||
+        (bytes > c->env->bytes_a_second && bytes > (float)len)) {
+        stats_add(&c->env->stats->fast_closed, 1);
+        conn_close(c, WS_CLOSE_POLICY, bytes_of("too fast"));
+    } else if (!c->warned) {
+        struct outframe *f = outframe_new(
+            WS_TEXT, bytes_of("{\"type\":\"error\",\"error\":\"too_fast\"}"));
+        c->warned = true;
+        conn_reached(c, messages > 0 ? LIMIT_RATE : LIMIT_BYTE_RATE);
+        if (f)
+            (void)conn_send(c, f);
+        outframe_unref(f);
+    }
+    return false;
+}
+
+static void take_message(struct conn *c, struct messages_out *out)
+{
+    size_t packed = out->data.len;
+    if (!afford(c, 1, packed) || (out->compressed && !inflate_message(c, out)))
+        return;
+    if (out->data.len > packed && !afford(c, 0, out->data.len - packed))
+        return;
+    stats_add(&c->env->stats->messages_in, 1);
+    if (c->env->on_message(c, out->data, out->binary) < 0)
+        conn_fail(c, WS_CLOSE_INTERNAL, "out of memory");
+}
+
+/* Keeps `s`, the conn's own or a fresh one, for the bytes that are still to come; nothing
+ * if none are. */
+static void keep_unfinished(struct conn *c, struct messages *s)
+{
+    bool idle = messages_is_idle(s);
+    if (s == c->ws.unfinished) {
+        if (idle) {
+            messages_deinit(s);
+            free(s);
+            c->ws.unfinished = NULL;
+        }
+        return;
+    }
+    c->ws.unfinished = idle ? NULL : malloc(sizeof *s);
+    if (c->ws.unfinished) {
+        *c->ws.unfinished = *s;
+    } else {
+        messages_deinit(s);
+        if (!idle)
+            conn_fail(c, WS_CLOSE_INTERNAL, "out of memory");
+    }
+}
+
+void conn_ws_receive(struct conn *c, uint8_t *at, size_t len)
+{
+    struct messages_in in = {at, len};
+    struct messages_out out;
+    struct messages fresh, *s = c->ws.unfinished;
+    if (!s) {
+        messages_init(&fresh, c->deflate_bits > 0);
+        s = &fresh;
+    }
+    while (c->state == CONN_OPEN || c->state == CONN_CLOSING) {
+        switch (messages_next(s, &c->env->messages, &in, &out)) {
+        case MESSAGES_MORE:
+            keep_unfinished(c, s);
+            return;
+        case MESSAGES_MESSAGE:
+            if (c->state == CONN_OPEN) /* after our Close we only wait for the peer's */
+                take_message(c, &out);
+            break;
+        case MESSAGES_PING:
+            if (c->state == CONN_OPEN && afford(c, 1, out.data.len))
+                pong(c, out.data);
+            break;
+        case MESSAGES_PONG:
+            break;
+        case MESSAGES_CLOSE:
+            receive_close(c, &out);
+            break;
+        case MESSAGES_FAIL:
+            if (out.code == WS_CLOSE_TOO_BIG || out.code == WS_CLOSE_POLICY)
+                conn_reached(c, out.code == WS_CLOSE_TOO_BIG ? LIMIT_MESSAGE
+                                                             : LIMIT_FRAGMENTS);
+            conn_fail(c, out.code, out.why);
+            break;
+        }
+    }
+    messages_deinit(s); /* the end: what is still to come is swallowed */
+}
+
+void conn_ws_timeout(struct conn *c)
+{
+    if (c->wait == CONN_WAIT_PING) {
+        if (conn_send(c, c->env->ping) == SEND_FULL)
+            conn_too_slow(c, c->env->ping, false);
+        if (c->state == CONN_OPEN) {
+            c->silent = true;
+            conn_wait_for(c, CONN_WAIT_PONG);
+        }
+    } else if (!c->silent || c->paused) { /* whom we do not read can't answer */
+        conn_wait_for(c, CONN_WAIT_PING);
+    } else {
+        conn_reached(c, LIMIT_PING_TIMEOUT);
+        conn_abort(c);
+    }
+}
