@@ -5,7 +5,6 @@
 #include "net/listen.h"
 #include "wire/http.h"
 #include "wire/origin.h"
-#include "wire/url.h"
 
 #include <string.h>
 
@@ -61,7 +60,7 @@ static const struct config_option options[] = {
      .say = "a variable's name, like API_KEY"},
     {"http-allow", "ORIGIN", NULL,
      "let the script ask this service, with chat.http: scheme://host[:port]; repeatable",
-     CONFIG_TEXTS, AT(http_allow), .most = CONFIG_ORIGIN_MAX, .check = url_is_origin,
+     CONFIG_TEXTS, AT(http_allow), .most = CONFIG_ORIGIN_MAX, .check = origin_is_service,
      .say = "scheme://host[:port], like https://api.example.org; nothing behind it"},
     {"http-ca", "FILE", NULL,
      "trust certificates signed by these (PEM) too, when asking services", CONFIG_TEXT,

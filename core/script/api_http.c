@@ -5,7 +5,7 @@
 #include "lua/json.h"
 #include "script/run.h"
 #include "wire/http.h"
-#include "wire/url.h"
+#include "wire/origin.h"
 
 #include <lauxlib.h>
 #include <stdio.h>
@@ -58,9 +58,9 @@ static int get(lua_State *L, const char *name)
 
 static bool may_ask(const struct host_setup *setup, const char *origin)
 {
-    char allowed[URL_ORIGIN_MAX];
+    char allowed[ORIGIN_MAX];
     for (size_t i = 0; i < setup->http_allow_count; i++)
-        if (url_origin(bytes_of(setup->http_allow[i]), allowed) > 0 &&
+        if (origin_of_url(bytes_of(setup->http_allow[i]), allowed) > 0 &&
             strcmp(origin, allowed) == 0)
             return true;
     return false;
@@ -69,15 +69,15 @@ static bool may_ask(const struct host_setup *setup, const char *origin)
 /* Appends the URL. The errors tell no more than its origin: the rest may be secret. */
 static void add_url(lua_State *L)
 {
-    char origin[URL_ORIGIN_MAX];
+    char origin[ORIGIN_MAX];
     const struct host_setup *setup = &host_of(L)->setup;
     get(L, "url");
     struct bytes url = check_text(L, -1, "url");
-    if (url_origin(url, origin) < 0)
+    if (origin_of_url(url, origin) < 0)
         luaL_error(L,
                    "chat.http: the url has to be http://host/... or https://host/..., "
                    "without a user in it, other characters as %%XX, at most %d bytes",
-                   URL_MAX);
+                   ORIGIN_URL_MAX);
     if (!may_ask(setup, origin) || !setup->services)
         luaL_error(L, "chat.http: %s is not allowed: start with --http-allow %s", origin,
                    origin);

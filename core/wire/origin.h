@@ -1,11 +1,28 @@
-/* origin: may a page from there talk to us? (RFC 6454, RFC 6455 10.2)
- * Does not know: addresses, cookies, or what the script thinks of the client.
+/* origin: whose a page or a URL is, and which pages may talk to us (RFC 6454 4, RFC 6455
+ * 10.2).
+ * Does not know: addresses, cookies, what lies behind a URL, or what the script thinks of
+ * the client.
  * Thread: any (pure functions).
  * Owner: nobody. */
 #ifndef CHARLUA_WIRE_ORIGIN_H
 #define CHARLUA_WIRE_ORIGIN_H
 
 #include "wire/http.h"
+
+enum {
+    ORIGIN_URL_MAX = 8 * 1024, /* bytes */
+    ORIGIN_MAX = 300,          /* bytes, with the NUL */
+};
+
+/* Writes the origin of `url`, "https://example.org:8443", in lower case and without a
+ * port that is the scheme's own. Takes http and https, and of the rest only what every
+ * parser reads alike: no user, no %XX or characters beyond letters, digits and "-._" in
+ * the host, nothing that is not printable ASCII anywhere. Returns how many bytes of `url`
+ * the origin takes, or -1. */
+int origin_of_url(struct bytes url, char out[ORIGIN_MAX]);
+
+/* Whether `text` is the origin of a service, and nothing behind it. */
+bool origin_is_service(const char *text);
 
 /* Whether `text` is what --origin takes: "*" or scheme://host[:port]. */
 bool origin_is_valid(const char *text);

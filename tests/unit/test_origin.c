@@ -1,6 +1,6 @@
-/* url: whose a URL is, and every kind of URL that parsers read differently. */
+/* origin: whose a URL is, and every kind of URL that parsers read differently. */
 #include "unit.h"
-#include "wire/url.h"
+#include "wire/origin.h"
 
 static const struct url {
     const char *name;
@@ -56,8 +56,8 @@ static const struct url {
 static void reads_row(void **state)
 {
     const struct url *u = *state;
-    char origin[URL_ORIGIN_MAX] = "unset";
-    int n = url_origin(guarded(u->url), origin);
+    char origin[ORIGIN_MAX] = "unset";
+    int n = origin_of_url(guarded(u->url), origin);
     if (!u->origin) {
         assert_int_equal(n, -1);
         return;
@@ -65,43 +65,44 @@ static void reads_row(void **state)
     assert_string_equal(origin, u->origin);
     assert_true(n > 0 && (size_t)n <= u->url.len);
     for (size_t cut = 0; cut < u->url.len; cut++) /* reads nothing behind the end */
-        (void)url_origin(guarded((struct bytes){u->url.at, cut}), origin);
+        (void)origin_of_url(guarded((struct bytes){u->url.at, cut}), origin);
 }
 
 static void url_of_the_longest_host_fits(void **state)
 {
     (void)state;
-    char text[400] = "https://", origin[URL_ORIGIN_MAX];
+    char text[400] = "https://", origin[ORIGIN_MAX];
     memset(text + 8, 'a', 253);
     memcpy(text + 8 + 253, ":65535", 7);
-    assert_true(url_is_origin(text));
-    assert_int_equal(url_origin(bytes_of(text), origin), strlen(text));
+    assert_true(origin_is_service(text));
+    assert_int_equal(origin_of_url(bytes_of(text), origin), strlen(text));
     assert_string_equal(origin, text);
     memset(text + 8, 'a', 254);
     text[8 + 254] = 0;
-    assert_false(url_is_origin(text));
+    assert_false(origin_is_service(text));
 }
 
 static void url_has_a_length_limit(void **state)
 {
     (void)state;
-    static char text[URL_MAX + 2];
-    char origin[URL_ORIGIN_MAX];
+    static char text[ORIGIN_URL_MAX + 2];
+    char origin[ORIGIN_MAX];
     memset(text, 'a', sizeof text - 1);
     memcpy(text, "http://a/", 9);
-    assert_int_equal(url_origin((struct bytes){(uint8_t *)text, URL_MAX}, origin), 8);
-    assert_int_equal(url_origin((struct bytes){(uint8_t *)text, URL_MAX + 1}, origin),
-                     -1);
+    assert_int_equal(
+        origin_of_url((struct bytes){(uint8_t *)text, ORIGIN_URL_MAX}, origin), 8);
+    assert_int_equal(
+        origin_of_url((struct bytes){(uint8_t *)text, ORIGIN_URL_MAX + 1}, origin), -1);
 }
 
 static void url_is_an_origin_without_anything_behind_it(void **state)
 {
     (void)state;
-    assert_true(url_is_origin("https://example.org:8443"));
-    assert_false(url_is_origin("https://example.org/"));
-    assert_false(url_is_origin("https://example.org?"));
-    assert_false(url_is_origin("example.org"));
-    assert_false(url_is_origin("*"));
+    assert_true(origin_is_service("https://example.org:8443"));
+    assert_false(origin_is_service("https://example.org/"));
+    assert_false(origin_is_service("https://example.org?"));
+    assert_false(origin_is_service("example.org"));
+    assert_false(origin_is_service("*"));
 }
 
 int main(void)
@@ -112,5 +113,5 @@ int main(void)
         cmocka_unit_test(url_is_an_origin_without_anything_behind_it),
     };
     UNIT_ROWS(tests + 3, urls, reads_row);
-    return cmocka_run_group_tests_name("url", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("origin", tests, NULL, NULL);
 }
