@@ -4,7 +4,7 @@
 
 #include "lua/json.h"
 #include "script/run.h"
-#include "wire/http.h"
+#include "wire/field.h"
 #include "wire/origin.h"
 
 #include <lauxlib.h>
@@ -104,36 +104,21 @@ static bool add_method(lua_State *L)
     return i >= 4;
 }
 
-/* Whether it is the connection's business, not the script's. */
-static bool is_reserved(struct bytes name)
-{
-    static const char *const names[] = {
-        "Host",       "Content-Length", "Transfer-Encoding",
-        "Connection", "Upgrade",        "Expect",
-        "TE",         "Trailer",        NULL};
-    for (int i = 0; names[i]; i++)
-        if (bytes_equal_nocase(name, bytes_of(names[i])))
-            return true;
-    return false;
-}
-
 static void check_field(lua_State *L, struct bytes name, struct bytes value)
 {
     if (name.len == 0 || name.len > FIELD_NAME_MAX)
         luaL_error(L, "chat.http: a header's name has 1 to %d bytes", FIELD_NAME_MAX);
-    for (size_t i = 0; i < name.len; i++)
-        if (!http_is_token_byte(name.at[i]))
-            luaL_error(L, "chat.http: a header's name is of letters, digits and -_.");
-    if (is_reserved(name))
+    if (!field_name_is_good(name))
+        luaL_error(L, "chat.http: a header's name is of letters, digits and -_.");
+    if (field_is_reserved(name, FIELD_OF_REQUEST))
         luaL_error(L, "chat.http: the header %s is not the script's to set",
                    (const char *)name.at);
     if (bytes_trim(value).len == 0)
         luaL_error(L, "chat.http: the header %s is empty: leave it out",
                    (const char *)name.at);
-    for (size_t i = 0; i < value.len; i++)
-        if ((value.at[i] < ' ' && value.at[i] != '\t') || value.at[i] == 0x7F)
-            luaL_error(L, "chat.http: the header %s has a control character in it",
-                       (const char *)name.at);
+    if (!field_value_is_good(value))
+        luaL_error(L, "chat.http: the header %s has a control character in it",
+                   (const char *)name.at);
 }
 
 static void add_headers(lua_State *L, struct wanted *w)

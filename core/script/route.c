@@ -4,6 +4,7 @@
 #include "script/app.h"
 #include "lua/json.h"
 #include "wire/answer.h"
+#include "wire/field.h"
 #include "wire/http.h"
 #include "wire/routes.h"
 
@@ -127,18 +128,6 @@ bool route_push(lua_State *L, struct run *r)
 
 /* --- responses ----------------------------------------------------------- */
 
-/* What frames the response is the server's to say. */
-static bool is_reserved(struct bytes name)
-{
-    static const char *const names[] = {"Content-Length", "Transfer-Encoding",
-                                        "Connection",     "Keep-Alive",
-                                        "Trailer",        "Upgrade"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (bytes_equal_nocase(name, bytes_of(names[i])))
-            return true;
-    return false;
-}
-
 static struct bytes check_name(lua_State *L)
 {
     struct bytes name;
@@ -146,13 +135,10 @@ static struct bytes check_name(lua_State *L)
         luaL_error(L, "the response's headers have a name that is a %s",
                    luaL_typename(L, -2));
     name.at = (const uint8_t *)lua_tolstring(L, -2, &name.len);
-    for (size_t i = 0; i < name.len; i++)
-        if (!http_is_token_byte(name.at[i]))
-            name.len = 0;
-    if (name.len == 0)
+    if (!field_name_is_good(name))
         luaL_error(L, "the response's headers have a name that can't be one "
                       "(letters, digits and -)");
-    if (is_reserved(name))
+    if (field_is_reserved(name, FIELD_OF_RESPONSE))
         luaL_error(L, "the response's header %s is the server's to say",
                    lua_tostring(L, -2));
     return name;
@@ -165,10 +151,9 @@ static struct bytes check_value(lua_State *L)
         luaL_error(L, "the response's header %s is a %s; it has to be a string",
                    lua_tostring(L, -2), luaL_typename(L, -1));
     value.at = (const uint8_t *)lua_tolstring(L, -1, &value.len);
-    for (size_t i = 0; i < value.len; i++)
-        if ((value.at[i] < ' ' && value.at[i] != '\t') || value.at[i] == 0x7F)
-            luaL_error(L, "the response's header %s has a control character",
-                       lua_tostring(L, -2));
+    if (!field_value_is_good(value))
+        luaL_error(L, "the response's header %s has a control character",
+                   lua_tostring(L, -2));
     return value;
 }
 
