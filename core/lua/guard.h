@@ -1,19 +1,28 @@
 /* guard: what of the standard libraries could run or allocate without end in C, where no
- * hook looks at the budget, is replaced by functions that can't. Does not know: which
- * globals there are. Thread: the host's. Owner: nobody; what it sets belongs to Lua. */
+ * hook looks at the budget, is replaced: by a function that says beforehand how long it
+ * will take (budget_work) and then calls the library's own, or by one that can't take
+ * long. What is long by its results is refused. One file a library: guard_table.c,
+ * guard_string.c, ... Does not know: which globals there are. Thread: the host's. Owner:
+ * nobody; what is set belongs to Lua. */
 #ifndef CHARLUA_LUA_GUARD_H
 #define CHARLUA_LUA_GUARD_H
 
 #include <lua.h>
+#include <stddef.h>
 
-/* Guards the functions in the globals on top, and in their libraries. [-0, +0] */
-void guard_register(lua_State *L);
+/* Each guards the functions in the table on top: those of the library of its name. [-0,
+ * +0] */
+void guard_base(lua_State *L);
+void guard_coroutine(lua_State *L);
+void guard_os(lua_State *L);
+void guard_string(lua_State *L);
+void guard_table(lua_State *L);
+void guard_utf8(lua_State *L);
+void guard_json(lua_State *L); /* lua-cjson's */
 
-/* The same for the table of the library `string` on top. [-0, +0] */
-void guard_strings(lua_State *L);
+/* --- what they share ----------------------------------------------------- */
 
-/* The same for lua-cjson's functions in the table on top. [-0, +0] */
-void guard_json(lua_State *L);
+enum { GUARD_RESULTS_MAX = 10000 }; /* of one call */
 
 /* Replaces field `name` of the table on top by f with the old value as its upvalue. [-0,
  * +0] */
@@ -21,5 +30,13 @@ void guard_field(lua_State *L, const char *name, lua_CFunction f);
 
 /* Returns what the old one, upvalue 1, returns for the same arguments. */
 int guard_original(lua_State *L);
+
+/* Raises `message` when a call would return a value for each of `first` to `last` and
+ * these are too many. */
+void guard_results(lua_State *L, lua_Integer first, lua_Integer last,
+                   const char *message);
+
+/* Where `at` of a string of `len` bytes is, from 1; negative counts from the end. */
+lua_Integer guard_position(lua_Integer at, size_t len);
 
 #endif

@@ -2,7 +2,7 @@
  * and leaves non-ASCII as it is, and the captured protocol needs all three otherwise. */
 #include "lua/json.h"
 
-#include "lua/vm.h"
+#include "lua/budget.h"
 #include "wire/utf8.h"
 
 #include <lauxlib.h>
@@ -21,7 +21,6 @@ enum {
 struct out {
     struct buf *buf;
     size_t max;
-    struct vm *vm; /* whose budget it costs */
 };
 
 static void too_large(lua_State *L, const struct out *to)
@@ -266,7 +265,7 @@ static void encode(lua_State *L, int index, struct out *out, int depth)
 {
     size_t len;
     const char *text;
-    vm_work(out->vm, L, VALUE_NS); /* tables that share parts can be vast */
+    budget_work(L, VALUE_NS); /* tables that share parts can be vast */
     switch (lua_type(L, index)) {
     case LUA_TNIL:
         append_text(L, out, "null");
@@ -279,7 +278,7 @@ static void encode(lua_State *L, int index, struct out *out, int depth)
         return;
     case LUA_TSTRING:
         text = lua_tolstring(L, index, &len);
-        vm_work(out->vm, L, len);
+        budget_work(L, len);
         encode_string(L, (struct bytes){(const uint8_t *)text, len}, out);
         return;
     case LUA_TTABLE:
@@ -303,12 +302,12 @@ static void encode(lua_State *L, int index, struct out *out, int depth)
 
 void json_encode(lua_State *L, int index, struct buf *out, size_t max)
 {
-    encode(L, lua_absindex(L, index), &(struct out){out, max, vm_of(L)}, 0);
+    encode(L, lua_absindex(L, index), &(struct out){out, max}, 0);
 }
 
 void json_encode_pairs(lua_State *L, int first, int last, struct buf *buf, size_t max)
 {
-    struct out out = {buf, max, vm_of(L)};
+    struct out out = {buf, max};
     char before = '{';
     for (int i = first; i < last; i += 2) {
         if (lua_isnil(L, i + 1))

@@ -34,7 +34,6 @@ struct matcher {
     const char *text, *text_end;
     const char *pattern_end;
     lua_State *L;
-    struct vm *vm;
     size_t steps; /* since they were last accounted for */
     int depth;    /* of recursion that is left, against an overflow of the C stack */
     int level;    /* captures so far, finished or not */
@@ -48,7 +47,7 @@ static void account(struct matcher *m)
 {
     size_t steps = m->steps;
     m->steps = 0;
-    vm_work(m->vm, m->L, steps * STEP_NS);
+    budget_work(m->L, steps * STEP_NS);
 }
 
 static void step(struct matcher *m, size_t n)
@@ -396,7 +395,6 @@ static void prepare(struct matcher *m, lua_State *L, struct bytes text,
                     const char *pattern_end)
 {
     m->L = L;
-    m->vm = vm_of(L);
     m->steps = 0;
     m->depth = DEPTH_MAX;
     m->text = (const char *)text.at;
@@ -595,7 +593,7 @@ static int string_gsub(lua_State *L)
             n++;
             changed |= add_value(&m, &b, s, end, type);
             s = last_end = end;
-            vm_check_string(m.vm, L, luaL_bufflen(&b));
+            vm_check_string(L, luaL_bufflen(&b));
         } else if (s < m.text_end) {
             luaL_addchar(&b, *s++);
         } else {

@@ -9,7 +9,7 @@
 #include <lualib.h>
 #include <string.h>
 
-enum { LOAD_PART = 4096, PARSE_NS = 100, DATE_NS = 500 /* a byte of the format */ };
+enum { LOAD_PART = 4096, PARSE_NS = 100 /* a byte */ };
 
 struct text {
     const char *at;
@@ -23,7 +23,7 @@ static const char *read_text(lua_State *L, void *ud, size_t *size)
     struct text *t = ud;
     const char *part = t->at;
     *size = t->left < LOAD_PART ? t->left : LOAD_PART;
-    vm_work(vm_of(L), L, *size * PARSE_NS);
+    budget_work(L, *size * PARSE_NS);
     t->at += *size;
     t->left -= *size;
     return part;
@@ -59,7 +59,7 @@ static int collect_count(lua_State *L)
     const char *what = luaL_optstring(L, 1, "collect");
     if (strcmp(what, "count") != 0)
         return luaL_error(L, "collectgarbage: a script may only ask for \"count\"");
-    lua_pushnumber(L, (double)vm_of(L)->memory / 1024);
+    lua_pushnumber(L, (double)budget_of(L)->memory / 1024);
     return 1;
 }
 
@@ -77,34 +77,6 @@ static int refuse_unknown(lua_State *L)
                       luaL_tolstring(L, 2, NULL));
 }
 
-/* os.time and os.date say the time of the turn, as chat.now does: upvalue 1 is the
- * library's own. */
-static int time_of_turn(lua_State *L)
-{
-    if (lua_isnoneornil(L, 1)) {
-        lua_pushinteger(L, (lua_Integer)*vm_of(L)->now);
-        return 1;
-    }
-    return guard_original(L);
-}
-
-static int date_of_turn(lua_State *L)
-{
-    size_t len;
-    luaL_optlstring(L, 1, "%c", &len);
-    vm_work(vm_of(L), L, len * DATE_NS);
-    lua_settop(L, 2);
-    if (lua_isnil(L, 1)) {
-        lua_pushliteral(L, "%c");
-        lua_replace(L, 1);
-    }
-    if (lua_isnil(L, 2)) {
-        lua_pushinteger(L, (lua_Integer)*vm_of(L)->now);
-        lua_replace(L, 2);
-    }
-    return guard_original(L);
-}
-
 /* Copies the fields `names` of the table on top into the table below it; pops the table.
  * [-1, +0] */
 static void copy_fields(lua_State *L, const char *const *names)
@@ -116,8 +88,10 @@ static void copy_fields(lua_State *L, const char *const *names)
     lua_pop(L, 1);
 }
 
-/* Sets field `name` of the table on top to a copy of the library `name`. [-0, +0] */
-static void copy_library(lua_State *L, const char *name, lua_CFunction open)
+/* Sets field `name` of the table on top to a guarded copy of the library `name`. [-0, +0]
+ */
+static void copy_library(lua_State *L, const char *name, lua_CFunction open,
+                         void (*guard)(lua_State *L))
 {
     luaL_requiref(L, name, open, 0);
     lua_newtable(L);
@@ -127,6 +101,8 @@ static void copy_library(lua_State *L, const char *name, lua_CFunction open)
         lua_settable(L, -4);
     }
     lua_remove(L, -2);
+    if (guard)
+        guard(L);
     lua_setfield(L, -2, name);
 }
 
@@ -148,18 +124,17 @@ void sandbox_push(lua_State *L)
     lua_newtable(L);
     luaL_requiref(L, "_G", luaopen_base, 0);
     copy_fields(L, base);
-    copy_library(L, "string", luaopen_string);
-    copy_library(L, "table", luaopen_table);
-    copy_library(L, "math", luaopen_math);
-    copy_library(L, "utf8", luaopen_utf8);
-    copy_library(L, "coroutine", luaopen_coroutine);
+    guard_base(L);
+    copy_library(L, "string", luaopen_string, guard_string);
+    copy_library(L, "table", luaopen_table, guard_table);
+    copy_library(L, "math", luaopen_math, NULL);
+    copy_library(L, "utf8", luaopen_utf8, guard_utf8);
+    copy_library(L, "coroutine", luaopen_coroutine, guard_coroutine);
     lua_newtable(L);
     luaL_requiref(L, "os", luaopen_os, 0);
     copy_fields(L, os);
-    guard_field(L, "time", time_of_turn);
-    guard_field(L, "date", date_of_turn);
+    guard_os(L);
     lua_setfield(L, -2, "os");
-    guard_register(L);
     sandbox_push_load(L, lua_gettop(L), false);
     lua_setfield(L, -2, "load");
     lua_pushcfunction(L, collect_count);
@@ -199,18 +174,28 @@ void sandbox_chance(lua_State *L, uint8_t *bytes, size_t n)
     lua_pop(L, 2);
 }
 
-/* The metatable of strings is shared by all; nobody gets at it, nor at the table of
- * their methods, which are the guarded ones. */
-int sandbox_protect(lua_State *L)
+/* Under protection: the metatable of strings is shared by all; nobody gets at it, nor at
+ * the table of their methods, which are the guarded ones. */
+static int protect(lua_State *L)
 {
     lua_newtable(L);
-    copy_library(L, "string", luaopen_string);
+    copy_library(L, "string", luaopen_string, guard_string);
     lua_pushliteral(L, "");
     lua_getmetatable(L, -1);
     lua_getfield(L, -3, "string");
-    guard_strings(L);
     lua_setfield(L, -2, "__index");
     lua_pushliteral(L, "string");
     lua_setfield(L, -2, "__metatable");
     return 0;
+}
+
+int sandbox_open(struct vm *vm, size_t memory_max, void *self)
+{
+    char error[VM_ERROR_SIZE];
+    if (vm_open(vm, memory_max, self) < 0)
+        return -1;
+    if (vm_call(vm, protect, NULL, error) == 0)
+        return 0;
+    vm_close(vm);
+    return -1;
 }

@@ -4,10 +4,16 @@
 #ifndef CHARLUA_LUA_SANDBOX_H
 #define CHARLUA_LUA_SANDBOX_H
 
+#include "lua/vm.h"
+
 #include <lua.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdbool.h>
+
+/* vm_open for rules: the metatable of strings, which all of a state share, is out of
+ * their reach and has guarded methods. */
+int sandbox_open(struct vm *vm, size_t memory_max, void *self);
 
 /* Pushes a fresh table of what a script may use of the standard libraries: its globals.
  * [-0, +1] */
@@ -22,9 +28,5 @@ void sandbox_seed(lua_State *L, lua_Integer seed);
 
 /* `n` bytes of that chance. [-0, +0] */
 void sandbox_chance(lua_State *L, uint8_t *bytes, size_t n);
-
-/* A lua_CFunction: the metatable of strings, shared by all, is out of reach from now on.
- * Once a state. */
-int sandbox_protect(lua_State *L);
 
 #endif

@@ -533,7 +533,7 @@ struct host *host_new(const struct host_setup *setup)
     h->now = setup->now;
     list_init(&h->idle_tasks);
     if (world_init(&h->world, setup->shards, setup->shard_count, &limits) < 0 ||
-        vm_open(&h->vm, setup->memory_max, h) < 0 ||
+        sandbox_open(&h->vm, setup->memory_max, h) < 0 ||
         vm_call(&h->vm, set_up, NULL, error) < 0) {
         host_free(h);
         return NULL;

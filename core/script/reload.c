@@ -70,10 +70,10 @@ static int load(lua_State *L)
     app_load(L, h, -1);
     app_protocols(L, h);
     route_load(L, h);
-    if (h->vm.expired)
+    if (h->vm.budget.expired)
         luaL_error(L, "out of time: loading took more than %d seconds", LOAD_SECONDS);
     app_migrate(L);
-    if (h->vm.expired)
+    if (h->vm.budget.expired)
         luaL_error(L, "out of time: migrate took more than %d seconds", LOAD_SECONDS);
     if (!h->is_scratch) /* from here on nothing fails */
         drop_timers_of_old_rules(L, h, last);
@@ -84,7 +84,7 @@ static int load(lua_State *L)
     app_push(L, NULL, "selftest");
     if (lua_isfunction(L, -1))
         lua_call(L, 0, 0);
-    if (h->vm.expired)
+    if (h->vm.budget.expired)
         luaL_error(L, "out of time: loading took more than %d seconds", LOAD_SECONDS);
     return 0;
 }

@@ -224,9 +224,9 @@ static void resume(lua_State *L, struct run *r, int n)
     lua_State *before = vm_run(&h->vm, co);
     int status = lua_resume(co, L, r->kind == RUN_RESUME ? n : n - 1, &results);
     vm_run(&h->vm, before);
-    if (h->vm.expired && (status == LUA_OK || status == LUA_YIELD)) {
+    if (h->vm.budget.expired && (status == LUA_OK || status == LUA_YIELD)) {
         lua_pushfstring(co, "out of %s; what caught the error can't undo that",
-                        h->vm.overgrown ? "memory" : "time");
+                        h->vm.budget.overgrown ? "memory" : "time");
         status = LUA_ERRRUN;
     }
     if (status == LUA_YIELD && !r->task->wait) {
@@ -244,9 +244,9 @@ static void resume(lua_State *L, struct run *r, int n)
         lua_settop(co, 0);
     } else {
         r->failed = true;
-        r->expired = h->vm.expired && !h->vm.overgrown;
-        r->no_memory =
-            !r->expired && (h->vm.overgrown || h->vm.refused || status == LUA_ERRMEM);
+        r->expired = h->vm.budget.expired && !h->vm.budget.overgrown;
+        r->no_memory = !r->expired &&
+                       (h->vm.budget.overgrown || h->vm.refused || status == LUA_ERRMEM);
         vm_describe(L, co, r->error);
         vm_reset(&h->vm, co);
     }

@@ -65,7 +65,7 @@ static int load_ours(lua_State *L)
 static int open_both(void **state)
 {
     char error[VM_ERROR_SIZE];
-    assert_int_equal(vm_open(&both.ours, MEMORY, NULL), 0);
+    assert_int_equal(sandbox_open(&both.ours, MEMORY, NULL), 0);
     assert_int_equal(vm_call(&both.ours, load_ours, NULL, error), 0);
     both.theirs = luaL_newstate();
     luaL_openlibs(both.theirs);
