@@ -1,59 +1,10 @@
 --- chat_test.lua: what the default chat promises, rule by rule (README.md, "The protocol of chat.lua").
 local t = require "charlua.test"
+local players = require "players"
 
---- A client that has logged in and heard what comes of it.
-local function enter(s, name, room)
-  local c = s:client { name = name }
-  c:send { type = "login", name = name, room = room }
-  c:skip()
-  return c
-end
+local enter, say, nobody_hears = players.enter, players.say, players.nobody_hears
 
---- Several of them in one room, in this order; nothing waits to be heard.
-local function enter_all(s, names, room)
-  local all = {}
-  for i, name in ipairs(names) do all[i] = enter(s, name, room) end
-  for _, c in ipairs(all) do c:skip() end
-  return table.unpack(all)
-end
-
-local function say(c, content, to_uid) c:send { type = "say", to_uid = to_uid or "all", content = content } end
-
-local function nobody_hears(...)
-  for _, c in ipairs { ... } do c:expect_nothing() end
-end
-
--- The conversation, byte for byte -----------------------------------------
-
-t.case("the conversation is this, byte for byte", function(s)
-  local pig, mynick = s:client { name = "猪猪" }, s:client { name = "mynick" }
-  pig:send '{"type":"login","name":"猪猪"}'
-  pig:expect_text(([[{"type":"user_list","user_list":[{"uid":%d,"name":"\u732a\u732a"}]}]]):format(pig.id))
-  pig:expect_text(([[{"type":"login","uid":%d,"name":"\u732a\u732a","time":"2014-08-12 17:50:30"}]]):format(pig.id))
-  mynick:send '{"type":"login","name":"mynick"}'
-  mynick:expect_text(([[{"type":"user_list","user_list":[{"uid":%d,"name":"\u732a\u732a"},]]
-    .. [[{"uid":%d,"name":"mynick"}]}]]):format(pig.id, mynick.id))
-  local login = ([[{"type":"login","uid":%d,"name":"mynick","time":"2014-08-12 17:50:30"}]]):format(mynick.id)
-  mynick:expect_text(login)
-  pig:expect_text(login)
-  s:advance(32)
-  mynick:send '{"type":"say","to_uid":"all","content":"hi,  all !"}'
-  local hi = ([[{"type":"say","from_uid":%d,"to_uid":"all","content":"hi,  all !","time":"2014-08-12 17:51:02"}]])
-    :format(mynick.id)
-  mynick:expect_text(hi)
-  pig:expect_text(hi)
-  mynick:send(([[{"type":"say","to_uid":%d,"content":"psst"}]]):format(pig.id))
-  local psst = ([[{"type":"say","from_uid":%d,"to_uid":%d,"content":"psst","time":"2014-08-12 17:51:02"}]])
-    :format(mynick.id, pig.id)
-  pig:expect_text(psst)
-  mynick:expect_text(psst)
-  s:advance(58)
-  mynick:close()
-  pig:expect_text(([[{"type":"logout","uid":%d,"time":"2014-08-12 17:52:00"}]]):format(mynick.id))
-  pig:send { type = "say", to_uid = "all" }
-  pig:expect_text [[{"type":"error","error":"bad_content"}]]
-  nobody_hears(pig, mynick)
-end)
+t.case("the conversation is this, byte for byte", players.play_default_chat)
 
 -- login -------------------------------------------------------------------
 
@@ -73,14 +24,14 @@ t.case("who is there hears of a newcomer and gets no list", function(s)
 end)
 
 t.case("uids differ, and two may have one name", function(s)
-  local one, two = enter_all(s, { "Ana", "Ana" })
+  local one, two = players.meet(s, "Ana", "Ana")
   t.ok(one.id ~= two.id)
   one:send { type = "user_list" }
   one:expect { user_list = { { uid = one.id, name = "Ana" }, { uid = two.id, name = "Ana" } } }
 end)
 
 t.case("a second login is a new name with the same uid, and no list", function(s)
-  local ana, beto = enter_all(s, { "Ana", "Beto" })
+  local ana, beto = players.meet(s, "Ana", "Beto")
   ana:send { type = "login", name = "Anita" }
   for _, c in ipairs { ana, beto } do
     c:expect { type = "login", uid = ana.id, name = "Anita" }
@@ -91,7 +42,7 @@ t.case("a second login is a new name with the same uid, and no list", function(s
 end)
 
 t.case("a new name that is bad leaves the old one", function(s)
-  local ana, beto = enter_all(s, { "Ana", "Beto" })
+  local ana, beto = players.meet(s, "Ana", "Beto")
   ana:send { type = "login", name = "" }
   ana:expect_error "bad_name"
   beto:expect_nothing()
@@ -260,7 +211,7 @@ end)
 -- say ---------------------------------------------------------------------
 
 t.case("what is said to all is heard by all, the sender included", function(s)
-  local ana, beto, eva = enter_all(s, { "Ana", "Beto", "Eva" })
+  local ana, beto, eva = players.meet(s, "Ana", "Beto", "Eva")
   say(ana, "hi")
   for _, c in ipairs { ana, beto, eva } do
     c:expect { type = "say", from_uid = ana.id, to_uid = "all", content = "hi" }
@@ -269,7 +220,7 @@ t.case("what is said to all is heard by all, the sender included", function(s)
 end)
 
 t.case("a whisper reaches one, and comes back to the sender", function(s)
-  local ana, beto, eva = enter_all(s, { "Ana", "Beto", "Eva" })
+  local ana, beto, eva = players.meet(s, "Ana", "Beto", "Eva")
   say(ana, "psst", beto.id)
   beto:expect { type = "say", from_uid = ana.id, to_uid = beto.id, content = "psst" }
   ana:expect { type = "say", from_uid = ana.id, to_uid = beto.id, content = "psst" }
@@ -277,21 +228,21 @@ t.case("a whisper reaches one, and comes back to the sender", function(s)
 end)
 
 t.case("a whisper to oneself is heard once", function(s)
-  local ana, beto = enter_all(s, { "Ana", "Beto" })
+  local ana, beto = players.meet(s, "Ana", "Beto")
   say(ana, "hm", ana.id)
   ana:expect { type = "say", from_uid = ana.id, to_uid = ana.id, content = "hm" }
   nobody_hears(ana, beto)
 end)
 
 t.case("a uid may come as a string, as the value of a page's option is one", function(s)
-  local ana, beto = enter_all(s, { "Ana", "Beto" })
+  local ana, beto = players.meet(s, "Ana", "Beto")
   say(ana, "psst", tostring(beto.id))
   beto:expect { type = "say", to_uid = beto.id }
   ana:expect { type = "say", to_uid = beto.id }
 end)
 
 t.case("nobody whispers to a stranger", function(s)
-  local ana, beto = enter_all(s, { "Ana", "Beto" })
+  local ana, beto = players.meet(s, "Ana", "Beto")
   local elsewhere, silent = enter(s, "Eva", "blue"), s:client {}
   beto:close()
   ana:skip()
@@ -316,7 +267,7 @@ local BAD_CONTENTS = {
 for _, case in ipairs(BAD_CONTENTS) do
   local what, content = case[1], case[2]
   t.case("a content is not: " .. what, function(s)
-    local ana, beto = enter_all(s, { "Ana", "Beto" })
+    local ana, beto = players.meet(s, "Ana", "Beto")
     ana:send('{"type":"say","to_uid":"all","content":' .. content .. "}")
     ana:expect_error "bad_content"
     nobody_hears(ana, beto)
@@ -328,7 +279,7 @@ for _, case in ipairs {
 } do
   local what, content = case[1], case[2]
   t.case("a content may be: " .. what, function(s)
-    local ana, beto = enter_all(s, { "Ana", "Beto" })
+    local ana, beto = players.meet(s, "Ana", "Beto")
     say(ana, content)
     beto:expect { type = "say", content = content }
   end)
@@ -357,7 +308,7 @@ end
 -- user_list ---------------------------------------------------------------
 
 t.case("the list is in order of joining, and goes to the asker", function(s)
-  local ana, beto, eva = enter_all(s, { "Ana", "Beto", "Eva" })
+  local ana, beto, eva = players.meet(s, "Ana", "Beto", "Eva")
   eva:send { type = "user_list" }
   eva:expect_text(([[{"type":"user_list","user_list":[{"uid":%d,"name":"Ana"},{"uid":%d,"name":"Beto"},]]
     .. [[{"uid":%d,"name":"Eva"}]}]]):format(ana.id, beto.id, eva.id))
@@ -397,7 +348,7 @@ end)
 -- logout ------------------------------------------------------------------
 
 t.case("everyone left hears who goes, once, however it goes", function(s)
-  local ana, beto, eva = enter_all(s, { "Ana", "Beto", "Eva" })
+  local ana, beto, eva = players.meet(s, "Ana", "Beto", "Eva")
   beto:close(1001, "bye")
   for _, c in ipairs { ana, eva } do c:expect { type = "logout", uid = beto.id, time = "2014-08-12 17:50:30" } end
   eva:close(1006)
@@ -423,7 +374,7 @@ for _, case in ipairs {
     [[{"type":"say\u0000"}]] },
 } do
   t.case("what is wrong with a message: " .. case[1], function(s)
-    local ana, beto = enter_all(s, { "Ana", "Beto" })
+    local ana, beto = players.meet(s, "Ana", "Beto")
     for i = 2, #case do
       ana:send(case[i])
       ana:expect_text(([[{"type":"error","error":"%s"}]]):format(case[1]))

@@ -11,43 +11,38 @@
 -- Errors: unknown_command (with a "hint"), no_such_user, ambiguous_name, and those of the messages.
 -- In app.use it stands behind what counts messages (rate) and before what looks at their content.
 local chat = require "charlua"
+local names = require "names"
+local refuse = require "refuse"
+local text = require "text"
 
 local commands = { on = {} }
 
 local CONTENT_MAX = 4096 * 4 + 8 -- bytes; what is longer is left to the app to refuse
 local NAME_MAX = 64 * 4 -- bytes
 
-local function refuse(client, reason, hint)
-  client:send(chat.object("type", "error", "error", reason, "hint", hint))
-  return false
-end
-
 --- What NAME and TEXT are in "NAME TEXT": the client of `room` and the text. The longest name counts, for names may
--- have spaces, and capitals don't. Or nil and what is wrong.
-local function find_peer(room, text)
-  local ends = {} -- where each beginning that may be a name ends
-  for at in (text:sub(1, NAME_MAX + 1) .. " "):gmatch("()%s") do
-    ends[chat.escape_html(text:sub(1, at - 1)):lower()] = at
-  end
-  local found, longest, others = nil, 0, false
-  for _, member in ipairs(room:members()) do
-    local at = member.state.name and ends[member.state.name:lower()]
-    if at and at >= longest then
-      found, longest, others = member, at, at == longest
+-- have spaces. Or nil and what is wrong.
+local function find_peer(room, said)
+  local found, others, ends, longest
+  for at in (said:sub(1, NAME_MAX + 1) .. " "):gmatch("()%s") do
+    local key = names.key(chat.escape_html(said:sub(1, at - 1)))
+    if key and key ~= longest then
+      local peer, more = names.find(room, key)
+      if peer then found, others, ends, longest = peer, more, at, key end
     end
   end
   if not found then return nil, "no_such_user" end
   if others then return nil, "ambiguous_name" end
-  return found, text:sub(longest + 1)
+  return found, said:sub(ends + 1)
 end
 
---- Commands that become what the client says: run(client, msg, text) changes msg, or returns false.
-local function me(_, msg, text)
-  msg.content = text ~= "" and "*" .. text .. "*" or ""
+--- Commands that become what the client says: run(client, msg, said) changes msg, or returns false.
+local function me(_, msg, said)
+  msg.content = said ~= "" and "*" .. said .. "*" or ""
 end
 
-local function whisper(client, msg, text)
-  local peer, content = find_peer(client.state.room, text)
+local function whisper(client, msg, said)
+  local peer, content = find_peer(client.state.room, said)
   if not peer then return refuse(client, content) end
   msg.to_uid, msg.content = peer.id, content
 end
@@ -83,7 +78,7 @@ function help(client)
     if command.run or handled(command.types) then lines[#lines + 1] = command.usage end
   end
   client:send(chat.object("type", "say", "from_uid", client.id, "to_uid", client.id,
-    "content", table.concat(lines, "<br />\n"), "time", os.date("%Y-%m-%d %H:%M:%S", chat.now() // 1 | 0)))
+    "content", table.concat(lines, "<br />\n"), "time", text.timestamp()))
   return false
 end
 
@@ -96,20 +91,29 @@ function commands.on.say(client, msg)
     msg.content = content:sub(2)
     return
   end
-  local name, text = content:match("^/(%a+)%f[%s\0]%s*(.-)%s*$")
+  local name, at = content:match("^/(%a+)%f[%s\0]()")
   if not name then return end -- such as /usr/bin or 7/8
+  local said = text.strip(content:sub(at))
   for _, command in ipairs(COMMANDS) do
     if command.name == name:lower() then
-      if command.run then return command.run(client, msg, text) end
+      if command.run then return command.run(client, msg, said) end
       local type, handler = handled(command.types)
       if not handler then break end
       local meant = { type = type }
-      if command.field and text ~= "" then meant[command.field] = text end
-      handler(client, meant)
+      if command.field and said ~= "" then meant[command.field] = said end
+      handler(client, meant, "command")
       return false
     end
   end
-  return refuse(client, "unknown_command", "/help lists the commands; // says what begins with /")
+  return refuse(client, "unknown_command", "hint", "/help lists the commands; // says what begins with /")
+end
+
+-- /msg finds names in their index.
+commands[1] = chat.hook("on.login", names.hold, 5)
+commands.on_close = names.release
+
+function commands.on_reload()
+  chat.spawn(names.adopt)
 end
 
 return commands

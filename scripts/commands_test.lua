@@ -1,25 +1,12 @@
+--- commands_test.lua: commands stand for messages (commands.lua).
 local t = require "charlua.test"
+local players = require "players"
 
 local ALL = 'require "commands", require "nicknames", require "rooms", require "history", require "typing"'
 
-local function rules(use)
-  return ('local app = require "chat"; app.use = { %s }; return app'):format(use)
-end
+local rules, login, say = players.rules, players.enter, players.say
+
 t.preset { rules = rules(ALL) }
-
---- A client that has logged in, and has nothing more to hear.
-local function login(s, name, room)
-  local client = s:client { name = name }
-  client:send { type = "login", name = name, room = room }
-  client:expect { type = "user_list" }
-  client:expect { type = "login", uid = client.id }
-  client:skip()
-  return client
-end
-
-local function say(client, content)
-  client:send { type = "say", to_uid = "all", content = content }
-end
 
 --- What history tells who comes now.
 local function replayed(s)
@@ -30,32 +17,9 @@ local function replayed(s)
   return client:skip()
 end
 
---- The captured conversation of two clients that know no module.
-local function play_default_chat(s)
-  local pig, nick = s:client {}, s:client {}
-  pig:send { type = "login", name = "\u{732a}\u{732a}" }
-  pig:skip()
-  nick:send { type = "login", name = "mynick" }
-  nick:expect_text(('{"type":"user_list","user_list":[{"uid":%d,"name":"\\u732a\\u732a"},{"uid":%d,"name":"mynick"}]}')
-    :format(pig.id, nick.id))
-  local entered = ('{"type":"login","uid":%d,"name":"mynick","time":"2014-08-12 17:50:30"}'):format(nick.id)
-  nick:expect_text(entered)
-  pig:expect_text(entered)
-  s:advance(32)
-  nick:send { type = "say", to_uid = "all", content = "hi,  all !" }
-  local said = ('{"type":"say","from_uid":%d,"to_uid":"all","content":"hi,  all !","time":"2014-08-12 17:51:02"}')
-    :format(nick.id)
-  nick:expect_text(said)
-  pig:expect_text(said)
-  s:advance(58)
-  nick:close()
-  pig:expect_text(('{"type":"logout","uid":%d,"time":"2014-08-12 17:52:00"}'):format(nick.id))
-  pig:expect_nothing()
-  nick:expect_nothing()
-end
-
-t.case("clients that know none of it see the default chat", { rules = rules 'require "commands"' }, play_default_chat)
-t.case("with all of these modules they see it, too", play_default_chat)
+t.case("clients that know none of it see the default chat", { rules = rules 'require "commands"' },
+  players.play_default_chat)
+t.case("with all of these modules they see it, too", players.play_default_chat)
 
 t.case("a command that there is not is refused with a hint, and nobody else hears of it", function(s)
   local ana, beto = login(s, "Ana"), login(s, "Beto")

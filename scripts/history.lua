@@ -9,6 +9,8 @@
 -- Ids grow within a room. Whispers are never kept. The messages are in memory and end with the room, that is with its
 -- last member: who was alone and comes back finds none, and after a restart of the server there are none.
 local chat = require "charlua"
+local configure = require "configure"
+local refuse = require "refuse"
 
 local history = { on = {} }
 
@@ -20,17 +22,9 @@ local options = {
 
 --- Sets options; see above. Returns the module.
 function history.configure(changes)
-  for key, value in pairs(changes) do
-    if options[key] == nil then error("history: there is no option '" .. tostring(key) .. "'", 2) end
-    options[key] = value
-  end
+  configure("history", options, changes)
   assert(options.messages <= 1000 and options.bytes <= 131072, "history: at most 1,000 messages and 131,072 bytes")
   return history
-end
-
-local function refuse(client, reason)
-  client:send(chat.object("type", "error", "error", reason))
-  return false
 end
 
 --- What is kept of `room`: an array of messages, with `last` the id of the newest, and their `bytes`.

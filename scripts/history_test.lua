@@ -1,42 +1,12 @@
+--- history_test.lua: what newcomers read (history.lua).
 local t = require "charlua.test"
+local players = require "players"
 
-local function rules(use)
-  return ('local app = require "chat"; app.use = { %s }; return app'):format(use)
-end
+local rules, login, say, contents = players.rules, players.login, players.say, players.contents
+
 t.preset { rules = rules 'require "history"' }
 
---- A client that has logged in, and has heard what that answers.
-local function login(s, name, room)
-  local client = s:client { name = name }
-  client:send { type = "login", name = name, room = room }
-  client:expect { type = "user_list" }
-  client:expect { type = "login", uid = client.id }
-  return client
-end
-
-local function say(client, content)
-  client:send { type = "say", to_uid = "all", content = content }
-end
-
---- The contents of messages.
-local function contents(messages)
-  local all = {}
-  for i, message in ipairs(messages) do all[i] = message.content end
-  return all
-end
-
-t.case("a client that knows no history sees the default chat", function(s)
-  local pig, nick = login(s, "\u{732a}\u{732a}"), s:client { name = "mynick" }
-  nick:send { type = "login", name = "mynick" }
-  nick:expect_text(('{"type":"user_list","user_list":[{"uid":%d,"name":"\\u732a\\u732a"},{"uid":%d,"name":"mynick"}]}')
-    :format(pig.id, nick.id))
-  nick:expect_text(('{"type":"login","uid":%d,"name":"mynick","time":"2014-08-12 17:50:30"}'):format(nick.id))
-  s:advance(32)
-  say(nick, "hi,  all !")
-  nick:expect_text(('{"type":"say","from_uid":%d,"to_uid":"all","content":"hi,  all !","time":"2014-08-12 17:51:02"}')
-    :format(nick.id))
-  nick:expect_nothing()
-end)
+t.case("a client that knows no history sees the default chat", players.play_default_chat)
 
 t.case("who comes reads what was said, as it was said and when, from who has gone, too", function(s)
   local ana, beto = login(s, "Ana & Co"), login(s, "Beto")

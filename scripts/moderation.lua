@@ -19,13 +19,15 @@
 -- or tries the banned name; who is mute hears the same with "muted". A mute stays with the address of a client that
 -- goes. All is logged, with the reason. Bans and mutes survive a reload and end with the server.
 local chat = require "charlua"
-local expiring = require "expiring"
-local network = require "network"
+local bans = require "bans"
+local configure = require "configure"
+local mutes = require "mutes"
+local refuse = require "refuse"
 local roles = require "roles"
+local text = require "text"
 
-local REASON_MAX, NAME_MAX = 200, 64 -- characters
+local REASON_MAX = 200 -- characters
 local SECONDS_MAX = 366 * 86400
-local SLICE = 500 -- clients looked at in one go
 
 local moderation = { on = {} }
 
@@ -37,96 +39,35 @@ local options = {
 local silenced = { say = true } -- options.types as a set
 
 --- Sets options by name; returns the module.
-function moderation.configure(wanted)
-  for key, value in pairs(wanted) do
-    if type(options[key]) ~= type(value) then
-      error(("moderation: no option '%s' is a %s"):format(key, type(value)), 2)
-    end
-    options[key] = value
-  end
+function moderation.configure(changes)
+  configure("moderation", options, changes)
   silenced = {}
   for _, name in ipairs(options.types) do silenced[name] = true end
   return moderation
 end
 
---- `text` as it may be shown, HTML-escaped, if it is a string of 1 to `max` characters without control characters.
-local function clean(text, max)
-  if type(text) ~= "string" or #text > max * 4 + 64 then return nil end
-  text = text:match("^%s*(.*%S)") or ""
-  local length = utf8.len(text)
-  if not length or length < 1 or length > max or text:find("%c") or text:find("\xC2[\x80-\x9F]") then return nil end
-  return chat.escape_html(text)
-end
-
-local function refuse(client, code, entry)
-  client:send(chat.object("type", "error", "error", code,
-    "retry_after", entry and math.ceil(entry.ends - chat.now()) or nil))
-end
-
-local function bans() return expiring.table("moderation", "bans") end
-local function mutes() return expiring.table("moderation", "mutes") end
-
---- The key among bans of what `msg` says by address or name, and its field's name and value; nil and an error's code.
-local function key_of(msg)
-  if msg.address ~= nil then
-    local address = network(msg.address)
-    if not address or address == "unix" then return nil, "bad_address" end
-    return "address " .. address, "address", address
-  end
-  local name = clean(msg.name, NAME_MAX)
-  if not name then return nil, "bad_name" end
-  return "name " .. name:lower(), "name", name
-end
-
---- The mute of `client`, or nil.
-local function mute_of(client)
-  local entry = client.state.moderation
-  return type(entry) == "table" and type(entry.ends) == "number" and chat.now() < entry.ends and entry or nil
-end
-
 -- What befalls clients ------------------------------------------------------
 
 function moderation.on_open(client)
-  local address = network(client.ip) or "?"
-  local ban, mute = expiring.get(bans(), "address " .. address), expiring.get(mutes(), address)
+  local ban = bans.of_address(client)
   if ban then return false, 1008, ("banned for %d seconds"):format(math.ceil(ban.ends - chat.now())) end
-  if mute then client.state.moderation = { ends = mute.ends } end
+  mutes.take_over(client)
 end
 
 function moderation.on_close(client)
-  local mute, address = mute_of(client), network(client.ip)
-  if mute and address and not expiring.put(mutes(), address, { ends = mute.ends }, options.bans) then
-    chat.log("warn", ("too many mutes: one goes with its client=%d"):format(client.id))
-  end
+  mutes.leave(client, options.bans)
 end
 
 function moderation.on.login(client, msg)
-  local name = clean(msg.name, NAME_MAX)
-  local ban = name and expiring.get(bans(), "name " .. name:lower())
-  if not ban or roles.is_moderator(client) then return end
-  refuse(client, "banned", ban)
-  return false
+  local ban = bans.of_name(msg)
+  if ban and not roles.is_moderator(client) then return bans.tell(client, ban) end
 end
 
 --- Runs before the handlers of every type.
 moderation.on["*"] = function(client, msg)
-  local mute = silenced[msg.type] and mute_of(client)
+  local mute = silenced[msg.type] and mutes.of(client)
   if not mute or roles.is_moderator(client) then return end
-  refuse(client, "muted", mute)
-  return false
-end
-
---- Closes all whom the ban under `key` is about, but for moderators; a part at a time, as there may be many.
-local function close_banned(key, ban)
-  for i, client in ipairs(chat.clients()) do
-    if i % SLICE == 0 then chat.sleep(0) end
-    local address, name = network(client.ip), client.state.name
-    if (address and "address " .. address == key or type(name) == "string" and "name " .. name:lower() == key)
-      and not roles.is_moderator(client) then
-      refuse(client, "banned", ban)
-      client:close(1008, "banned")
-    end
-  end
+  return refuse(client, "muted", "retry_after", math.ceil(mute.ends - chat.now()))
 end
 
 -- What moderators say -------------------------------------------------------
@@ -134,13 +75,13 @@ end
 --- Adds the message `name`; `act(client, msg, reason, seconds)` returns an error's code if it could not.
 local function command(name, is_timed, act)
   moderation.on[name] = function(client, msg)
-    local reason, seconds = clean(msg.reason, REASON_MAX), is_timed and msg.seconds or nil
+    local reason, seconds = text.line(msg.reason, REASON_MAX), is_timed and msg.seconds or nil
     local problem
     if not roles.is_moderator(client) then problem = "not_allowed"
     elseif not reason then problem = "bad_reason"
     elseif is_timed and not (type(seconds) == "number" and seconds >= 1 and seconds <= SECONDS_MAX) then
       problem = "bad_seconds"
-    else problem = act(client, msg, reason, seconds) end
+    else problem = act(client, msg, chat.escape_html(reason), seconds) end
     if problem then refuse(client, problem) end
   end
 end
@@ -182,15 +123,14 @@ command("mute", true, function(client, msg, reason, seconds)
   local target, problem = target_of(msg)
   if not target then return problem end
   announce("mute", client, target, seconds, reason)
-  target.state.moderation = { ends = chat.now() + seconds }
+  mutes.set(target, seconds)
 end)
 
 command("unmute", false, function(client, msg, reason)
   local target, problem = target_of(msg)
   if not target then return problem end
   announce("unmute", client, target, nil, reason)
-  mutes()[network(target.ip) or "?"] = nil
-  target.state.moderation = nil
+  mutes.lift(target)
 end)
 
 command("ban", true, function(client, msg, reason, seconds)
@@ -200,30 +140,28 @@ command("ban", true, function(client, msg, reason, seconds)
     if not target then return problem end
     wanted = { address = target.ip }
   end
-  local key, field, value = key_of(wanted)
-  if not key then return field end
-  local ban = { field = field, value = value, reason = reason, ends = chat.now() + seconds }
-  if not expiring.put(bans(), key, ban, options.bans) then return "too_many_bans" end
-  audit("ban", client, ("%s=%q"):format(field, value), seconds, reason)
-  client:send(chat.object("type", "ban", field, value, "seconds", seconds, "reason", reason))
-  chat.spawn(close_banned, key, ban)
+  local ban, key = bans.read(wanted)
+  if not ban then return key end
+  ban.reason, ban.ends = reason, chat.now() + seconds
+  if not bans.put(key, ban, options.bans) then return "too_many_bans" end
+  audit("ban", client, ("%s=%q"):format(ban.field, ban.value), seconds, reason)
+  client:send(chat.object("type", "ban", ban.field, ban.value, "seconds", seconds, "reason", reason))
+  chat.spawn(bans.enforce, key, ban)
 end)
 
 command("unban", false, function(client, msg, reason)
-  local key, field, value = key_of(msg)
-  if not key then return field end
-  if not expiring.get(bans(), key) then return "no_such_ban" end
-  audit("unban", client, ("%s=%q"):format(field, value), nil, reason)
-  client:send(chat.object("type", "unban", field, value, "reason", reason))
-  bans()[key] = nil
+  local ban, key = bans.read(msg)
+  if not ban then return key end
+  if not bans.get(key) then return "no_such_ban" end
+  audit("unban", client, ("%s=%q"):format(ban.field, ban.value), nil, reason)
+  client:send(chat.object("type", "unban", ban.field, ban.value, "reason", reason))
+  bans.lift(key)
 end)
 
 function moderation.on.bans(client)
   if not roles.is_moderator(client) then return refuse(client, "not_allowed") end
-  local list = {}
-  for key in pairs(bans()) do list[#list + 1] = expiring.get(bans(), key) end
+  local list = bans.list()
   if #list == 0 then return client:send '{"type":"bans","bans":[]}' end -- an empty table would be sent as {}
-  table.sort(list, function(a, b) return a.ends < b.ends end)
   for i, ban in ipairs(list) do
     list[i] = chat.object(ban.field, ban.value, "seconds", math.ceil(ban.ends - chat.now()), "reason", ban.reason)
   end

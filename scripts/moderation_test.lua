@@ -1,15 +1,15 @@
 --- moderation_test.lua: what moderators can do, and what befalls the others (moderation.lua).
 local t = require "charlua.test"
+local players = require "players"
 
 local function rules(configure)
-  return ([[
-    local app = require "chat"
-    app.use = { require "roles", require "moderation".configure { %s }, require "rate" }
-    return app
-  ]]):format(configure or "")
+  return players.rules('require "roles", require "moderation".configure {' .. (configure or "")
+    .. '}, require "rate"')
 end
 
 t.preset { script = "chat.lua", rules = rules(), set = { moderator_secret = "mate" } }
+
+local say = players.say
 
 local function login(c, name, room)
   c:send { type = "login", name = name, room = room }
@@ -17,14 +17,12 @@ local function login(c, name, room)
 end
 
 local function enter(s, name, room, ip)
-  local c = s:client { name = name, ip = ip or "192.0.2.1" }
-  login(c, name, room)
-  return c
+  return players.enter(s, name, room, ip or "192.0.2.1")
 end
 
 local function promote(c)
-  c:send { type = "auth", secret = "mate" }
   c:skip()
+  players.promote(c)
 end
 
 --- Mod, a moderator at 192.0.2.100, and Ana and Beto at addresses of their own, all in the lobby.
@@ -36,29 +34,7 @@ local function enter_three(s)
   return mod, ana, beto
 end
 
-local function say(c, content) c:send { type = "say", to_uid = "all", content = content or "hi" } end
-
-t.case("the conversation is as it is without, with all modules on", function(s)
-  local pig, mynick = s:client {}, s:client {}
-  pig:send '{"type":"login","name":"猪猪"}'
-  pig:skip()
-  mynick:send '{"type":"login","name":"mynick"}'
-  mynick:expect_text(([[{"type":"user_list","user_list":[{"uid":%d,"name":"\u732a\u732a"},]]
-    .. [[{"uid":%d,"name":"mynick"}]}]]):format(pig.id, mynick.id))
-  local heard = {
-    ([[{"type":"login","uid":%d,"name":"mynick","time":"2014-08-12 17:50:30"}]]):format(mynick.id),
-    ([[{"type":"say","from_uid":%d,"to_uid":"all","content":"hi,  all !","time":"2014-08-12 17:51:02"}]])
-      :format(mynick.id),
-    ([[{"type":"logout","uid":%d,"time":"2014-08-12 17:51:02"}]]):format(mynick.id),
-  }
-  s:advance(32)
-  mynick:send '{"type":"say","to_uid":"all","content":"hi,  all !"}'
-  mynick:expect_text(heard[1])
-  mynick:expect_text(heard[2])
-  mynick:close()
-  for _, text in ipairs(heard) do pig:expect_text(text) end
-  pig:expect_nothing()
-end)
+t.case("the conversation is as it is without, with all modules on", players.play_default_chat)
 
 -- Who may -----------------------------------------------------------------
 
@@ -375,7 +351,7 @@ t.case("state of another shape breaks nothing", function(s)
   mod:expect_text [[{"type":"bans","bans":[]}]]
 end)
 
-for _, case in ipairs { { "ban = 5", "no option 'ban'" }, { "bans = '5'", "is a string" } } do
+for _, case in ipairs { { "ban = 5", "there is no option 'ban'" }, { "bans = '5'", "not a string" } } do
   t.case("an option that is wrong keeps the old rules: " .. case[1], function(s)
     t.ok(not s:reload(rules(case[1]), true))
     s:expect_log(case[2])

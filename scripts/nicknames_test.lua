@@ -1,18 +1,10 @@
+--- nicknames_test.lua: whose name is whose (nicknames.lua, names.lua).
 local t = require "charlua.test"
+local players = require "players"
 
-local function rules(use)
-  return ('local app = require "chat"; app.use = { %s }; return app'):format(use)
-end
+local rules, login = players.rules, players.login
+
 t.preset { rules = rules 'require "nicknames"' }
-
---- A client that has logged in, and has heard what that answers.
-local function login(s, name, room)
-  local client = s:client { name = name }
-  client:send { type = "login", name = name, room = room }
-  client:expect { type = "user_list" }
-  client:expect { type = "login", uid = client.id }
-  return client
-end
 
 local function expect_refused(s, name, code, room)
   local client = s:client { name = name }
@@ -21,13 +13,9 @@ local function expect_refused(s, name, code, room)
   client:expect_nothing()
 end
 
-t.case("a client that knows no nicknames sees the default chat", function(s)
-  local pig, nick = login(s, "\u{732a}\u{732a}"), s:client { name = "mynick" }
-  nick:send { type = "login", name = "mynick" }
-  nick:expect_text(('{"type":"user_list","user_list":[{"uid":%d,"name":"\\u732a\\u732a"},{"uid":%d,"name":"mynick"}]}')
-    :format(pig.id, nick.id))
-  nick:expect_text(('{"type":"login","uid":%d,"name":"mynick","time":"2014-08-12 17:50:30"}'):format(nick.id))
-  nick:expect_nothing()
+t.case("a client that knows no nicknames sees the default chat", players.play_default_chat)
+
+t.case("a name that is none is left to login to refuse", function(s)
   expect_refused(s, "", "bad_name")
   expect_refused(s, 7, "bad_name")
   expect_refused(s, ("x"):rep(5000), "bad_name")
@@ -99,7 +87,7 @@ t.case("options that there are not", function(s)
   t.ok(not s:reload(rules 'require "nicknames".configure { resrved = { "Admin" } }', true), "a wrong name")
   s:expect_log "nicknames: there is no option 'resrved'"
   t.ok(not s:reload(rules 'require "nicknames".configure { reserved = "Admin" }', true), "a wrong type")
-  s:expect_log "nicknames: reserved is an array of names"
+  s:expect_log "nicknames: the option 'reserved' is a table, not a string"
 end)
 
 t.case("names that are there before the module are taken, too", function(s)
@@ -127,7 +115,7 @@ t.case("no more is kept than the names that are in use", { rules = [[
   local app = require "chat"
   app.use = { require "nicknames" }
   function app.on.kept(client)
-    client:send { kept = client.state.room.state.nicknames }
+    client:send { kept = client.state.room.state.names }
   end
   return app
 ]] }, function(s)

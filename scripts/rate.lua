@@ -12,6 +12,8 @@
 --   {"type":"error","error":"slow_down","retry_after":3}  whole seconds, after which it is let through
 --   not_logged_in, not_allowed, bad_seconds               to slow_mode
 local chat = require "charlua"
+local configure = require "configure"
+local refuse = require "refuse"
 local roles = require "roles"
 
 local SLOW_MAX = 3600
@@ -31,11 +33,8 @@ local options = {
 local counts = { say = true } -- options.types as a set
 
 --- Sets options by name; returns the module.
-function rate.configure(wanted)
-  for key, value in pairs(wanted) do
-    if type(options[key]) ~= type(value) then error(("rate: no option '%s' is a %s"):format(key, type(value)), 2) end
-    options[key] = value
-  end
+function rate.configure(changes)
+  configure("rate", options, changes)
   if options.messages < 1 or options.seconds <= 0 or options.refusals < 1 then
     error("rate: messages and refusals are at least 1, seconds are more than 0", 2)
   end
@@ -82,7 +81,7 @@ rate.on["*"] = function(client, msg)
   local seconds = wait(client, mine)
   if seconds <= 0 then return end
   mine.refusals = mine.refusals + 1
-  client:send(chat.object("type", "error", "error", "slow_down", "retry_after", math.ceil(seconds - INSTANT)))
+  refuse(client, "slow_down", "retry_after", math.ceil(seconds - INSTANT))
   if mine.refusals >= options.refusals then
     chat.log("info", ("closed for flooding client=%d address=%s"):format(client.id, client.ip))
     client:close(1008, "slow down")
@@ -97,7 +96,7 @@ function rate.on.slow_mode(client, msg)
   if not room then problem = "not_logged_in"
   elseif not options.is_moderator(client) then problem = "not_allowed"
   elseif type(seconds) ~= "number" or not (seconds >= 0 and seconds <= SLOW_MAX) then problem = "bad_seconds" end
-  if problem then return client:send(chat.object("type", "error", "error", problem)) end
+  if problem then return refuse(client, problem) end
   room:send(chat.object("type", "slow_mode", "from_uid", client.id, "seconds", seconds))
   chat.log("info", ("slow mode client=%d room=%q seconds=%g"):format(client.id, room.name, seconds))
   room.state.rate = { slow_mode = seconds }

@@ -1,30 +1,15 @@
 --- rate_test.lua: who talks too fast is slowed down (rate.lua).
 local t = require "charlua.test"
+local players = require "players"
 
 --- The default chat with flood control; `configure`: what is set, as Lua text.
 local function rules(configure)
-  return ([[
-    local app = require "chat"
-    app.use = { require "roles", require "rate".configure { %s } }
-    return app
-  ]]):format(configure or "")
+  return players.rules(('require "roles", require "rate".configure { %s }'):format(configure or ""))
 end
 
 t.preset { script = "chat.lua", rules = rules(), set = { moderator_secret = "mate" } }
 
-local function enter(s, name, room)
-  local c = s:client { name = name }
-  c:send { type = "login", name = name, room = room }
-  c:skip()
-  return c
-end
-
-local function say(c) c:send { type = "say", to_uid = "all", content = "hi" } end
-
-local function promote(c)
-  c:send { type = "auth", secret = "mate" }
-  c:expect { type = "auth", role = "moderator" }
-end
+local enter, say, promote = players.enter, players.say, players.promote
 
 --- `c` may say `count` times, and not once more; returns when it should come again.
 local function has_room_for(c, count)
@@ -36,20 +21,7 @@ local function has_room_for(c, count)
   return c:expect_error "slow_down".retry_after
 end
 
-t.case("the captured conversation is as it is without", function(s)
-  local pig, mynick = s:client {}, s:client {}
-  pig:send '{"type":"login","name":"猪猪"}'
-  mynick:send '{"type":"login","name":"mynick"}'
-  mynick:expect_text(([[{"type":"user_list","user_list":[{"uid":%d,"name":"\u732a\u732a"},]]
-    .. [[{"uid":%d,"name":"mynick"}]}]]):format(pig.id, mynick.id))
-  mynick:expect_text(([[{"type":"login","uid":%d,"name":"mynick","time":"2014-08-12 17:50:30"}]]):format(mynick.id))
-  s:advance(32)
-  mynick:send '{"type":"say","to_uid":"all","content":"hi,  all !"}'
-  mynick:expect_text(
-    ([[{"type":"say","from_uid":%d,"to_uid":"all","content":"hi,  all !","time":"2014-08-12 17:51:02"}]])
-      :format(mynick.id))
-  mynick:expect_nothing()
-end)
+t.case("the captured conversation is as it is without", players.play_default_chat)
 
 t.case("so many may come at once, and the next is dropped and answered", function(s)
   local ana, beto = enter(s, "Ana"), enter(s, "Beto")
@@ -251,7 +223,8 @@ t.case("others set no slow mode, and moderators no odd one", function(s)
 end)
 
 for _, case in ipairs {
-  { "mesages = 5", "no option 'mesages'" }, { "messages = '5'", "is a string" }, { "messages = 0", "at least 1" },
+  { "mesages = 5", "there is no option 'mesages'" }, { "messages = '5'", "not a string" },
+  { "messages = 0", "at least 1" },
   { "seconds = 0", "more than 0" },
 } do
   t.case("an option that is wrong keeps the old rules: " .. case[1], function(s)

@@ -9,8 +9,10 @@
 --   bad_secret, bad_token  it is not the right one, or none is taken
 --   too_many_attempts      its address has failed 5 times within ten minutes: nothing of it is looked at meanwhile
 local chat = require "charlua"
+local configure = require "configure"
 local expiring = require "expiring"
 local network = require "network"
+local refuse = require "refuse"
 
 local TEXT_MAX = 16384      -- bytes of a secret or token
 local WINDOW = 600          -- seconds from the first attempt until they are forgotten
@@ -24,11 +26,8 @@ local options = {
 }
 
 --- Sets options by name; returns the module.
-function roles.configure(wanted)
-  for key, value in pairs(wanted) do
-    if type(options[key]) ~= type(value) then error(("roles: no option '%s' is a %s"):format(key, type(value)), 2) end
-    options[key] = value
-  end
+function roles.configure(changes)
+  configure("roles", options, changes)
   return roles
 end
 
@@ -66,15 +65,13 @@ end
 --- {"type":"auth","secret":...} or {"type":"auth","token":...}
 function roles.on.auth(client, msg)
   local address, attempts = network(client.ip) or "?", expiring.table("roles", "attempts")
-  if not may_try(attempts, address) then
-    return client:send(chat.object("type", "error", "error", "too_many_attempts"))
-  end
+  if not may_try(attempts, address) then return refuse(client, "too_many_attempts") end
   local check, given, problem = check_secret, msg.secret, "bad_secret"
   if msg.token ~= nil then check, given, problem = check_token, msg.token, "bad_token" end
   local ends, why = check(given)
   if not ends then
     chat.log("info", ("authentication failed client=%d address=%s: %s: %s"):format(client.id, address, problem, why))
-    return client:send(chat.object("type", "error", "error", problem))
+    return refuse(client, problem)
   end
   chat.log("info", ("moderator client=%d address=%s"):format(client.id, address))
   client:send(chat.object("type", "auth", "role", "moderator"))

@@ -197,7 +197,7 @@ t.case("without a key no token is taken", function(s)
   ana:expect_error "bad_token"
 end)
 
-for _, case in ipairs { { "attempt = 5", "no option 'attempt'" }, { "attempts = '5'", "is a string" } } do
+for _, case in ipairs { { "attempt = 5", "there is no option 'attempt'" }, { "attempts = '5'", "not a string" } } do
   t.case("an option that is wrong keeps the old rules: " .. case[1], function(s)
     t.ok(not s:reload(rules(case[1]), true))
     s:expect_log(case[2])

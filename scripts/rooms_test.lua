@@ -1,30 +1,18 @@
+--- rooms_test.lua: rooms, their topics, passwords and list (rooms.lua, room_*.lua).
 local t = require "charlua.test"
+local players = require "players"
 
 local function rules(configured)
-  return [[
-    local app = require "chat"
-    app.use = { require "rooms"]] .. (configured or "") .. [[ }
-    return app
-  ]]
+  return players.rules('require "rooms"' .. (configured or ""))
 end
 t.preset { rules = rules() }
 
---- A client that has logged in, and has heard what that answers.
-local function login(s, name, room, password)
-  local client = s:client { name = name }
-  client:send { type = "login", name = name, room = room, password = password }
-  client:expect { type = "user_list" }
-  client:expect { type = "login", uid = client.id }
-  return client
-end
+local login = players.login
 
-t.case("a client that knows no rooms sees the default chat", function(s)
-  local pig, nick = login(s, "\u{732a}\u{732a}"), s:client { name = "mynick" }
-  nick:send { type = "login", name = "mynick" }
-  nick:expect_text(('{"type":"user_list","user_list":[{"uid":%d,"name":"\\u732a\\u732a"},{"uid":%d,"name":"mynick"}]}')
-    :format(pig.id, nick.id))
-  nick:expect_text(('{"type":"login","uid":%d,"name":"mynick","time":"2014-08-12 17:50:30"}'):format(nick.id))
-  nick:expect_nothing()
+t.case("a client that knows no rooms sees the default chat", players.play_default_chat)
+
+t.case("a second login changes no room", function(s)
+  local nick = login(s, "mynick")
   nick:send { type = "login", name = "other", room = "den", password = "x" }
   nick:expect { type = "login", uid = nick.id, name = "other" }
   nick:expect_nothing()
@@ -119,7 +107,7 @@ t.case("who makes a room may give it a password; nobody enters without, by login
 end)
 
 t.case("who may not enter a room hears nothing of who is in it", {
-  rules = 'local app = require "chat"; app.use = { require "nicknames", require "rooms" }; return app',
+  rules = players.rules 'require "nicknames", require "rooms"',
 }, function(s)
   login(s, "Ana", "den", "mate")
   local beto = s:client {}

@@ -9,6 +9,9 @@
 --
 -- Errors: not_logged_in, no_such_user, bad_text, not_away.
 local chat = require "charlua"
+local configure = require "configure"
+local refuse = require "refuse"
+local text = require "text"
 
 local typing = { on = {} }
 
@@ -19,16 +22,8 @@ local TEXT_MAX = 200 -- characters
 
 --- Sets options; see above. Returns the module.
 function typing.configure(changes)
-  for key, value in pairs(changes) do
-    if options[key] == nil then error("typing: there is no option '" .. tostring(key) .. "'", 2) end
-    options[key] = value
-  end
+  configure("typing", options, changes)
   return typing
-end
-
-local function refuse(client, reason)
-  client:send(chat.object("type", "error", "error", reason))
-  return false
 end
 
 function typing.on.typing(client, msg)
@@ -47,25 +42,17 @@ function typing.on.typing(client, msg)
   state.typing = now
 end
 
---- The text that may be shown, HTML-escaped, or nil: 1 to 200 characters, none of them a control character.
-local function clean_text(text)
-  if type(text) ~= "string" or #text > TEXT_MAX * 4 then return nil end
-  local length = utf8.len(text)
-  if not length or length > TEXT_MAX or not text:find("%S") then return nil end
-  if text:find("%c") or text:find("\xC2[\x80-\x9F]") then return nil end
-  return chat.escape_html(text)
-end
-
-local function tell_away(client, room, text)
-  room:send(chat.object("type", "away", "uid", client.id, "text", text))
+local function tell_away(client, room, why)
+  room:send(chat.object("type", "away", "uid", client.id, "text", why))
 end
 
 function typing.on.away(client, msg)
-  local room, text = client.state.room, clean_text(msg.text)
+  local room, why = client.state.room, text.line(msg.text, TEXT_MAX)
   if not room then return refuse(client, "not_logged_in") end
-  if not text then return refuse(client, "bad_text") end
-  tell_away(client, room, text)
-  client.state.away = text -- chat.lua shows it in user_list
+  if not why then return refuse(client, "bad_text") end
+  why = chat.escape_html(why)
+  tell_away(client, room, why)
+  client.state.away = why -- chat.lua shows it in user_list
 end
 
 function typing.on.back(client)

@@ -1,35 +1,12 @@
+--- typing_test.lua: who is writing, and who is away (typing.lua).
 local t = require "charlua.test"
+local players = require "players"
 
-local function rules(use)
-  return ('local app = require "chat"; app.use = { %s }; return app'):format(use)
-end
+local rules, login, meet = players.rules, players.login, players.meet
+
 t.preset { rules = rules 'require "typing"' }
 
---- A client that has logged in, and has heard what that answers.
-local function login(s, name, room)
-  local client = s:client { name = name }
-  client:send { type = "login", name = name, room = room }
-  client:expect { type = "user_list" }
-  client:expect { type = "login", uid = client.id }
-  return client
-end
-
---- Clients of these names in one room, which have nothing more to hear.
-local function meet(s, ...)
-  local all = { ... }
-  for i, name in ipairs(all) do all[i] = login(s, name) end
-  for _, client in ipairs(all) do client:skip() end
-  return table.unpack(all)
-end
-
-t.case("a client that knows nothing of it sees the default chat", function(s)
-  local pig, nick = login(s, "\u{732a}\u{732a}"), s:client { name = "mynick" }
-  nick:send { type = "login", name = "mynick" }
-  nick:expect_text(('{"type":"user_list","user_list":[{"uid":%d,"name":"\\u732a\\u732a"},{"uid":%d,"name":"mynick"}]}')
-    :format(pig.id, nick.id))
-  nick:expect_text(('{"type":"login","uid":%d,"name":"mynick","time":"2014-08-12 17:50:30"}'):format(nick.id))
-  nick:expect_nothing()
-end)
+t.case("a client that knows nothing of it sees the default chat", players.play_default_chat)
 
 t.case("typing is heard by the room but not by who types", function(s)
   local ana, beto, eva = meet(s, "Ana", "Beto", "Eva")

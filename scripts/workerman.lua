@@ -21,6 +21,9 @@
 -- to_client_name says; private messages stay within the room, and one to a stranger is an error; a second login with
 -- another room leaves the first one; nobody's silence was limited there.
 local chat = require "charlua"
+local names = require "names"
+local refuse = require "refuse"
+local text = require "text"
 
 local NAME_MAX, ROOM_MAX, CONTENT_MAX = 64, 64, 4096 -- characters
 local PING_SECONDS, SILENCE_SECONDS = 10, 60
@@ -28,27 +31,10 @@ local SLICE = 1000 -- clients looked at in one go
 
 local app = { api = 1, on = {}, timers = {} }
 
-local function timestamp()
-  return os.date("%Y-%m-%d %H:%M:%S", math.floor(chat.now()))
-end
-
-local function refuse(client, reason)
-  client:send(chat.object("type", "error", "error", reason))
-end
-
---- `text` without white space around it if it is a string of 1 to `max` characters, none of them a control character.
-local function clean(text, max)
-  if type(text) ~= "string" or #text > max * 4 + 64 then return nil end
-  text = text:match("^%s*(.*%S)") or ""
-  local length = utf8.len(text)
-  if not length or length < 1 or length > max or text:find("%c") or text:find("\xC2[\x80-\x9F]") then return nil end
-  return text
-end
-
 --- The room's name that `id` is, a string or an integer, or nil.
 local function room_name(id)
   local number = type(id) == "number" and math.tointeger(id)
-  local name = clean(number and ("%d"):format(number) or id, ROOM_MAX)
+  local name = text.line(number and ("%d"):format(number) or id, ROOM_MAX)
   return name and #name <= 128 and name or nil
 end
 
@@ -66,9 +52,7 @@ end
 
 --- The text that may be shown, or nil.
 local function clean_content(content)
-  if type(content) ~= "string" or #content > CONTENT_MAX * 4 then return nil end
-  local length = utf8.len(content)
-  if not length or length < 1 or length > CONTENT_MAX then return nil end
+  if not text.is_short(content, CONTENT_MAX) or content == "" then return nil end
   return (chat.escape_html(content):gsub("[\r\n]+", break_lines))
 end
 
@@ -80,7 +64,7 @@ end
 local function say_goodbye(client, room)
   client:leave(room)
   room:send(chat.object("type", "logout", "from_client_id", id_of(client), "from_client_name", client.state.name,
-    "time", timestamp()))
+    "time", text.timestamp()))
 end
 
 --- Everybody in `room`, id to name, in order of joining; `client`, whose name is `name`, is there.
@@ -106,11 +90,10 @@ function app.on.pong() end
 
 --- {"type":"login","client_name":...,"room_id":...}: joins, moves to another room, or renames.
 function app.on.login(client, msg)
-  local state, name, wanted = client.state, clean(msg.client_name, NAME_MAX), room_name(msg.room_id)
+  local state, name, wanted = client.state, names.clean(msg.client_name, NAME_MAX), room_name(msg.room_id)
   if not name then return refuse(client, "bad_name") end
   if not wanted then return refuse(client, "bad_room") end
-  local room, id, time = chat.room(wanted), id_of(client), timestamp()
-  name = chat.escape_html(name)
+  local room, id, time = chat.room(wanted), id_of(client), text.timestamp()
   if not client:join(room) then return refuse(client, "bad_room") end
   if state.room and state.room ~= room then say_goodbye(client, state.room) end
   room:send(chat.object("type", "login", "client_id", id, "client_name", name, "time", time), { except = client })
@@ -131,9 +114,9 @@ function app.on.say(client, msg)
   if not room then return refuse(client, "not_logged_in") end
   local content = clean_content(msg.content)
   if not content then return refuse(client, "bad_content") end
-  local function say(to, text)
+  local function say(to, said)
     return chat.object("type", "say", "from_client_id", id_of(client), "from_client_name", name, "to_client_id", to,
-      "content", text, "time", timestamp())
+      "content", said, "time", text.timestamp())
   end
   if msg.to_client_id == "all" then return room:send(say("all", content)) end
   local peer = member_of(room, msg.to_client_id)
@@ -161,7 +144,6 @@ chat.every(PING_SECONDS, "ping")
 
 --- Runs in a scratch state before these rules replace older ones; an error here keeps the old ones.
 function app.selftest()
-  assert(clean(" Ana ", 3) == "Ana" and clean("Anas", 3) == nil and clean("a\nb", 3) == nil)
   assert(room_name("1") == "1" and room_name(1.0) == "1" and room_name(1.5) == nil)
   assert(clean_content("a\r\n\n\rb\n\n<") == "a<br />\r\n<br />\n\rb<br />\n<br />\n&lt;")
 end

@@ -1,6 +1,6 @@
 /* readme.test.mjs: the tour of README.md, taken step by step. */
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -17,7 +17,7 @@ test("readme_tour_changes_a_rule_with_nobody_disconnected", async () => {
 
   const folder = await mkdtemp(join(tmpdir(), "charlua-tour-"));
   const script = join(folder, "chat.lua");
-  await writeFile(script, before);
+  await cp(`${ROOT}scripts`, folder, { recursive: true });
   const server = await startServer({ args: ["--watch"], script });
   try {
     const people = [await connect(server.url), await connect(server.url)];

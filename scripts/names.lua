@@ -1,0 +1,119 @@
+--- names.lua: when two names are the same, and which client of a room has which.
+-- A name is shown HTML-escaped, so that is what the rules keep in client.state.name. Names are the same if their keys
+-- are: they differ in nothing but capitals, white space, or characters that nobody sees.
+--
+-- The index room.state.names has the key of each name that is in use in that room -> the uid, or a set of uids if
+-- several clients have it; client.state.names says where the client stands in one. An entry counts only while its
+-- client is in the room under that name, so nothing breaks if it is late. Finding a name costs the same in a room of
+-- 50,000 as in one of five.
+local chat = require "charlua"
+local text = require "text"
+
+local names = {}
+
+local SLICE = 500 -- clients looked at in one go
+
+--- Capitals: from, to, how far the small letter is, and every which one is a capital.
+local CAPITALS = {
+  { 0xC0, 0xDE, 32, 1 }, { 0x100, 0x136, 1, 2 }, { 0x139, 0x147, 1, 2 }, { 0x14A, 0x176, 1, 2 },
+  { 0x179, 0x17D, 1, 2 }, -- Latin
+  { 0x391, 0x3AB, 32, 1 }, -- Greek
+  { 0x400, 0x40F, 80, 1 }, { 0x410, 0x42F, 32, 1 }, { 0x460, 0x480, 1, 2 }, { 0x48A, 0x4BE, 1, 2 },
+  { 0x4D0, 0x52E, 1, 2 }, -- Cyrillic
+}
+local UNSEEN = "\u{AD}\u{200B}\u{200C}\u{200D}\u{200E}\u{200F}\u{2060}\u{FEFF}"
+
+--- The small letter of the character `c`, nothing if it can't be seen.
+local function small(c)
+  if UNSEEN:find(c, 1, true) then return "" end
+  local code = utf8.codepoint(c)
+  for _, range in ipairs(CAPITALS) do
+    if code >= range[1] and code <= range[2] and (code - range[1]) % range[4] == 0 then
+      return utf8.char(code + range[3])
+    end
+  end
+end
+
+--- What names that look the same have in common; `name` is not escaped. nil, reason if nobody can see it.
+local function key_of(name)
+  if not utf8.len(name) then return nil, "malformed" end
+  local key = name:lower():gsub("[\xC2-\xEF][\x80-\xBF]+", small):gsub("%s+", " ")
+  key = key:match("^ ?(.-) ?$")
+  if key == "" then return nil, "invisible" end
+  return key
+end
+
+--- The key of a name as it is shown, HTML-escaped.
+function names.key(shown)
+  return key_of(text.unescape(shown))
+end
+
+--- The name that may be shown, HTML-escaped, or nil: 1 to `max` characters, none of them a control character.
+function names.clean(name, max)
+  name = text.line(name, max)
+  return name and chat.escape_html(name)
+end
+
+-- The index -----------------------------------------------------------------
+
+local function index(room)
+  local state = room.state
+  if type(state.names) ~= "table" then state.names = {} end
+  return state.names
+end
+
+--- Whether the client `id` is in `room` under a name with this key: the client, or nil.
+local function holder(room, key, id)
+  local client = chat.client(id)
+  local name = client and client.state.room == room and client.state.name
+  return name and names.key(name) == key and client or nil
+end
+
+--- A client of `room` whose name has this key, other than `except`, and whether there are more; or nil.
+function names.find(room, key, except)
+  local ids, found = room.size > 0 and index(room)[key], nil
+  for id in pairs(type(ids) == "table" and ids or { [ids or 0] = true }) do
+    local client = holder(room, key, id)
+    if client and client ~= except then
+      if found then return found, true end
+      found = client
+    end
+  end
+  return found, false
+end
+
+--- Takes the name that `client` holds from it.
+function names.release(client)
+  local held = client.state.names
+  local room = type(held) == "table" and chat.room(held.room)
+  if not room or room.size == 0 then return end
+  local keys, id = index(room), client.id
+  local ids = keys[held.key]
+  if type(ids) == "table" then ids[id] = nil end
+  if ids == id or type(ids) == "table" and not next(ids) then keys[held.key] = nil end
+end
+
+--- `client` holds the name that it has in its room now, if it is in one.
+function names.hold(client)
+  local name, room, held = client.state.name, client.state.room, client.state.names
+  local key = room and name and names.key(name)
+  if not key then return end
+  if type(held) == "table" and held.room == room.name and held.key == key then return end
+  names.release(client)
+  local keys, id = index(room), client.id
+  local ids = keys[key]
+  if type(ids) == "table" then ids[id] = true
+  elseif ids and ids ~= id then keys[key] = { [ids] = true, [id] = true }
+  else keys[key] = id end
+  client.state.names = { room = room.name, key = key }
+end
+
+--- Lets those hold their names who were there before a module that asks for them; some at a time, as there may be many.
+function names.adopt()
+  for i, client in ipairs(chat.clients()) do
+    if i % SLICE == 0 then chat.sleep(0) end
+    names.hold(client)
+  end
+end
+
+return names
