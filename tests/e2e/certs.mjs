@@ -14,12 +14,14 @@ export function folder(stage) {
   return dir;
 }
 
+const KEYS = { ec: ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"], rsa: ["-newkey", "rsa:2048"] };
+
 /* Writes `name`.crt and `name`.key into `dir`: a certificate for the host `name`, or with `subject`, signed by itself
- * or by `ca` (what this function gave). Returns {cert, key, pem}: two paths, and the certificate's text. */
-export function makeCert(dir, name, { subject = `/CN=${name}`, ca } = {}) {
+ * or by `ca` (what this function gave); `key` is "ec" or "rsa". Returns {cert, key, pem}: two paths, and the certificate's text. */
+export function makeCert(dir, name, { subject = `/CN=${name}`, ca, key: kind = "ec" } = {}) {
   const cert = join(dir, `${name}.crt`), key = join(dir, `${name}.key`);
   const signer = ca ? ["-CA", ca.cert, "-CAkey", ca.key] : [];
-  execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+  execFileSync("openssl", ["req", "-x509", ...KEYS[kind], "-nodes", "-days", "2",
     "-subj", subject, "-addext", `subjectAltName=DNS:${name}`, "-keyout", key, "-out", cert, ...signer], { stdio: "pipe" });
   return { cert, key, pem: readFileSync(cert, "utf8") };
 }

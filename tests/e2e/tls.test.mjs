@@ -1,6 +1,7 @@
 /* tls.test.mjs: encrypted listeners: versions, certificates and who sees which, resumption, reload, and the wrong
  * protocol at the door. */
 import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { connect as dial, createServer } from "node:net";
 import { connect } from "node:tls";
@@ -11,10 +12,10 @@ import { overThreads, within } from "./server.mjs";
 const ECHO = { script: "tests/e2e/fixtures/echo.lua" }, RUN = { script: "tests/e2e/fixtures/run.lua" };
 
 /* A scenario on a server that has the certificates of `names`, on stage.certs. */
-const tls = (name, play, { names = ["ana.test"], args = () => [], rules = ECHO } = {}) => overThreads(name, (stage) => {
+const tls = (name, play, { names = ["ana.test"], args = () => [], rules = ECHO, keys } = {}) => overThreads(name, (stage) => {
   const dir = folder(stage);
   stage.dir = dir;
-  stage.certs = names.map((host) => makeCert(dir, host));
+  stage.certs = names.map((host) => makeCert(dir, host, { key: keys }));
   return encrypted(stage.certs, ["--handler-time", "5000", ...args(stage)], rules);
 }, play, { threads: [0, 3] });
 
@@ -70,6 +71,65 @@ tls("tls_certificate_is_the_one_of_the_name_that_was_asked_for_or_the_first", as
     await echoes(raw, "hi");
   }
 }, { names: ["ana.test", "beto.test"] });
+
+/* --- suites ------------------------------------------------------------------- */
+
+/* openssl s_client to the server with `args`: {child, said(), wrote(regex), exit}. */
+function sClient(server, stage, args) {
+  const child = spawn("openssl", ["s_client", "-connect", `127.0.0.1:${server.port}`, ...args]);
+  let said = "", wake = () => {};
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("latin1").on("data", (text) => { said += text; wake(); });
+  child.stdin.on("error", () => {});
+  stage.defer(() => child.kill("SIGKILL"));
+  const exit = within(new Promise((resolve) => child.once("close", resolve)), "end of s_client", () => said);
+  const wrote = (regex) => within(new Promise((resolve) => { (wake = () => regex.test(said) && resolve())(); }), `${regex} of s_client`, () => said);
+  return { child, said: () => said, wrote, exit };
+}
+
+/* The suite that the server takes of `suites`, or null. */
+async function chosen(server, stage, suites) {
+  const { child, said, exit } = sClient(server, stage, ["-tls1_2", "-cipher", `${suites.join(":")}:@SECLEVEL=0`]);
+  child.stdin.end();
+  await exit;
+  const [, suite] = /^\s+Cipher\s+: (\S+)$/m.exec(said()) ?? [];
+  return suite === "0000" || suite === undefined ? null : suite;
+}
+
+for (const [keys, auth] of [["rsa", "RSA"], ["ec", "ECDSA"]]) {
+  tls(`tls_1_2_takes_ephemeral_keys_and_aead_alone_with_a_key_of_${keys}`, async (server, stage) => { /* RFC 9325 4.2 */
+    let left = execFileSync("openssl", ["ciphers", "-tls1_2", "ALL:COMPLEMENTOFALL:@SECLEVEL=0"], { encoding: "utf8" }).trim().split(":")
+      .filter((suite) => !suite.startsWith("TLS_"));
+    const taken = [];
+    for (let suite; left.length && (suite = await chosen(server, stage, left)) !== null;) {
+      taken.push(suite);
+      left = left.filter((name) => name !== suite);
+    }
+    assert.deepEqual(taken.sort(), ["AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305"].map((name) => `ECDHE-${auth}-${name}`));
+  }, { keys });
+}
+
+/* --- ends --------------------------------------------------------------------- */
+
+const GOODBYE = /<<< TLS 1\.[23],? .*Alert.*warning close_notify/;
+
+/* Each way in which the server ends a connection says so (RFC 8446 6.1): a reader can tell the end from a cut. */
+for (const [name, args, talk, act] of [
+  ["the_time_for_a_next_request_is_over", ["--head-time", "1"], "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", () => {}],
+  ["it_stops_while_a_connection_is_idle", [], "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", (server) => server.signal("SIGTERM")],
+  ["a_client_does_not_answer_a_close_in_time", ["--close-time", "1"], UPGRADE, (server) => server.signal("SIGTERM")],
+  ["it_has_answered_the_last_request", [], "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", () => {}],
+]) {
+  tls(`tls_says_close_notify_when_${name}`, async (server, stage) => {
+    const clients = ["-tls1_2", "-tls1_3"].map((version) => sClient(server, stage, [version, "-quiet", "-msg"]));
+    for (const client of clients) client.child.stdin.write(talk);
+    await Promise.all(clients.map((client) => client.wrote(/HTTP\/1\.1 (200|101)/)));
+    act(server);
+    for (const client of clients) {
+      await client.exit;
+      assert.match(client.said(), GOODBYE);
+    }
+  }, { args: () => args });
+}
 
 /* --- resumption ----------------------------------------------------------------- */
 
