@@ -40,6 +40,7 @@ struct tls_stream {
     uint8_t *pending; /* plain bytes that SSL_write has to be given again */
     size_t pending_len;
     bool read_wants_write; /* the handshake waits for room in the socket */
+    bool failed;           /* OpenSSL allows nothing more */
 };
 
 /* --- certificates -------------------------------------------------------- */
@@ -230,6 +231,7 @@ static ssize_t result(struct tls_stream *s, int n)
     case SSL_ERROR_ZERO_RETURN:
         return STREAM_END;
     default:
+        s->failed = true;
         ERR_clear_error(); /* the queue is the thread's: the next call's answer must not
                               see it */
         return STREAM_ERROR;
@@ -315,18 +317,29 @@ static enum stream_wants tls_wants(const struct stream *base)
                                  : 0;
 }
 
+/* Says close_notify once, so that the peer can tell an end from a cut (RFC 8446 6.1), if
+ * it can still be said: not in a handshake, after a failure, or while a record is stuck
+ * half-way in a socket that takes nothing. The peer's is not waited for. */
+static void say_close_notify(struct tls_stream *s)
+{
+    if (s->failed || !SSL_is_init_finished(s->ssl) || finish(s) < 0 ||
+        (SSL_get_shutdown(s->ssl) & SSL_SENT_SHUTDOWN))
+        return;
+    ERR_clear_error();
+    SSL_shutdown(s->ssl);
+    ERR_clear_error();
+}
+
 static void tls_shutdown(struct stream *base)
 {
-    struct tls_stream *s = of(base);
-    ERR_clear_error();
-    SSL_shutdown(s->ssl); /* close_notify; the peer's is not waited for */
-    ERR_clear_error();
+    say_close_notify(of(base));
     shutdown(base->fd, SHUT_WR);
 }
 
 static void tls_stream_free(struct stream *base)
 {
     struct tls_stream *s = of(base);
+    say_close_notify(s); /* who ends without a tls_shutdown, as when time is over */
     SSL_free(s->ssl);
     set_unref(s->set);
     close(base->fd);
