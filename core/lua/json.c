@@ -321,6 +321,11 @@ void json_encode_pairs(lua_State *L, int first, int last, struct buf *buf, size_
     append_text(L, &out, before == '{' ? "{}" : "}");
 }
 
+void json_encode_array(lua_State *L, int index, struct buf *out, size_t max)
+{
+    encode_array(L, lua_absindex(L, index), &(struct out){out, max}, 1);
+}
+
 void json_push(lua_State *L, struct bytes text)
 {
     void *at = lua_newuserdatauv(L, text.len ? text.len : 1, 0);

@@ -8,8 +8,8 @@
 
 #include <lua.h>
 
-/* A full userdata of this type is JSON text that goes out as it is (chat.object makes
- * them). */
+/* A full userdata of this type is JSON text that goes out as it is (chat.object and
+ * chat.array make them). */
 #define JSON_TYPE "charlua.object"
 
 /* Appends the value at `index` to `out`: nil and cjson.null as null; a table with t[1] as
@@ -25,6 +25,10 @@ void json_encode(lua_State *L, int index, struct buf *out, size_t max);
  * +0]
  */
 void json_encode_pairs(lua_State *L, int first, int last, struct buf *out, size_t max);
+
+/* Appends the elements 1 to #t of the table at `index` as an array, also when there is
+ * none. Raises as json_encode does. [-0, +0] */
+void json_encode_array(lua_State *L, int index, struct buf *out, size_t max);
 
 /* Pushes `text` as a JSON_TYPE. [-0, +1] */
 void json_push(lua_State *L, struct bytes text);

@@ -208,6 +208,22 @@ static int object(lua_State *L)
     return 1;
 }
 
+/* chat.array([t]) -> a value to send: a JSON array of t[1] to t[#t], also of none */
+static int array(lua_State *L)
+{
+    struct buf *out = &host_of(L)->text;
+    lua_settop(L, 1);
+    if (lua_isnil(L, 1)) {
+        lua_newtable(L);
+        lua_replace(L, 1);
+    }
+    luaL_checktype(L, 1, LUA_TTABLE);
+    out->len = 0;
+    json_encode_array(L, 1, out, host_of(L)->setup.frame_max);
+    json_push(L, buf_bytes(out));
+    return 1;
+}
+
 /* chat.hook(event, function [, priority]) -> a hook, to be put into a module's table */
 static int hook(lua_State *L)
 {
@@ -302,7 +318,7 @@ void chat_push(lua_State *L)
         {"spawn", spawn},     {"hook", hook},
         {"handler", handler}, {"log", write_log},
         {"object", object},   {"escape_html", escape_html},
-        {NULL, NULL},
+        {"array", array},     {NULL, NULL},
     };
     luaL_newlib(L, functions);
     lua_pushstring(L, host_of(L)->setup.version);

@@ -3,8 +3,8 @@
 -- charlua.lua: what editors know of `require "charlua"`: annotations for lua-language-server, never run. The
 -- reference is scripts/README.md; tests/e2e/types.test.mjs holds both against the program.
 
---- What can be sent: a table or a chat.object, sent as JSON; or a string, sent as the JSON text that it is.
----@alias charlua.value table|charlua.object|string
+--- What can be sent: a table, a chat.object or a chat.array, sent as JSON; or a string, sent as the JSON text that it is.
+---@alias charlua.value table|charlua.object|charlua.array|string
 
 --- What is sent to many leaves these out.
 ---@class charlua.send_options
@@ -12,6 +12,9 @@
 
 --- A JSON object with its pairs in order, encoded already.
 ---@class charlua.object
+
+--- A JSON array, encoded already.
+---@class charlua.array
 
 --- One more handler of an event, once it stands in the array part of a module or an app.
 ---@class charlua.hook
@@ -29,7 +32,7 @@
 ---@field on_reload? fun() hears that these rules took over from others
 ---@field on_stop? fun() hears of the server's end; what it sends still arrives
 ---@field timers? table<string, fun(...: any)> functions that timers call by name
----@field http? table<string, fun(request: charlua.request): integer, (table|charlua.object|string)?, table<string, string>?> a function for each "METHOD /path" of plain HTTP; returns a status, a body and headers
+---@field http? table<string, fun(request: charlua.request): integer, (table|charlua.object|charlua.array|string)?, table<string, string>?> a function for each "METHOD /path" of plain HTTP; returns a status, a body and headers
 ---@field selftest? fun() runs at each load; an error in it refuses the script
 
 --- What a script returns.
@@ -141,7 +144,7 @@ function room:members() end
 --- The second value is true if more members follow.
 ---@param fields string[] names of fields in client.state, at most 16
 ---@param options? charlua.list_options
----@return charlua.object? list
+---@return charlua.array? list
 ---@return boolean|"no such member" more
 function room:list(fields, options) end
 
@@ -322,6 +325,12 @@ function chat.log(level, ...) end
 ---@return charlua.object
 function chat.object(key, value, ...) end
 
+--- A JSON array of t[1] to t[#t], also when there is none of them; an empty one if t is left out. Encoded here.
+--- Raises for what is no JSON.
+---@param t? any[]
+---@return charlua.array
+function chat.array(t) end
+
 --- The text with & < > " ' as &amp; &lt; &gt; &quot; &#039;.
 ---@param text string
 ---@return string
@@ -336,7 +345,7 @@ function chat.env(name) end
 ---@field url string http:// or https://; its origin has to be one that --http-allow names
 ---@field method? "GET"|"HEAD"|"OPTIONS"|"DELETE"|"PATCH"|"POST"|"PUT" GET if left out
 ---@field headers? table<string, string> name to value
----@field body? string|table|charlua.object for PATCH, POST and PUT: a string as it is, or JSON
+---@field body? string|table|charlua.object|charlua.array for PATCH, POST and PUT: a string as it is, or JSON
 ---@field timeout? number seconds for all of it: 0.01 to 300, 5 if left out
 
 ---@class charlua.response
