@@ -205,7 +205,7 @@ int charlua_test(struct charlua *server, const char *file, const char *filter,
     if (charlua_check(server) < 0)
         return -1;
     struct server_setup setup = setup_of(server);
-    server_host_setup(&setup, &host);
+    setup_host(&setup, &host);
     return testing_run(&host, file, filter, report_case, &reporter, server->error,
                        sizeof server->error);
 }
@@ -232,7 +232,7 @@ int charlua_inspect(struct charlua *server,
     if (charlua_check(server) < 0)
         return -1;
     struct server_setup setup = setup_of(server);
-    server_host_setup(&setup, &host);
+    setup_host(&setup, &host);
     host.log = &silent;
     host.stats = server_stats(server->server);
     return inspect_run(&host, report_finding, &inspector, server->error,

@@ -40,7 +40,7 @@ done
 [[ $port && $line == *" ready "* ]] || fail core/main.c "the installed program does not start"
 grep -q "script=$root/usr/share/charlua/chat.lua" "$work/log" || fail core/main.c "the installed program takes another script"
 curl -sf -m 10 "http://127.0.0.1:$port/" | cmp -s - scripts/public/index.html ||
-  fail core/server.c "the installed program does not serve its page"
+  fail core/server/assemble.c "the installed program does not serve its page"
 kill -TERM "$pid"
 while IFS= read -r -t 10 -u "$lines" line; do echo "$line" >>"$work/log"; done
 wait "$pid" || fail core/main.c "the installed program ends with status $?"

@@ -1,27 +1,12 @@
-/* server: builds the actors, places them on loops and threads, starts, drains and stops
- * them. Does not know: argv, signals, what the actors do. Thread: run on the caller's;
+/* server: a server's life: it runs, hears of stop and reload, drains and ends. Does not
+ * know: argv, signals, how actors are made and what they do. Thread: run on the caller's;
  * stop, reload, post and stats from any. Owner: charlua.c. */
 #ifndef CHARLUA_SERVER_SERVER_H
 #define CHARLUA_SERVER_SERVER_H
 
-#include "base/stats.h"
-#include "config.h"
-#include "script/host.h"
+#include "server/setup.h"
 
 struct server;
-
-struct server_setup {
-    const struct config *config; /* finished */
-    const struct log *log;
-    const struct host_native *natives;
-    size_t native_count;
-    void (*ready)(void *ctx); /* NULL, or called once it is listening */
-    void *ctx;
-    void (*tick)(void *ctx); /* NULL, or called every tick_seconds */
-    void *tick_ctx;
-    double tick_seconds;
-    const char *version;
-};
 
 /* NULL when memory or descriptors are out. */
 struct server *server_new(void);
@@ -37,10 +22,6 @@ void server_reload(struct server *s);
 
 /* Returns 0, or -1 when it does not run or memory is out. */
 int server_post(struct server *s, struct bytes room, struct bytes json);
-
-/* What the configuration says of the host; mailboxes, clock and statistics are not in it.
- */
-void server_host_setup(const struct server_setup *setup, struct host_setup *out);
 
 struct stats *server_stats(struct server *s);
 int server_port(const struct server *s, size_t i);

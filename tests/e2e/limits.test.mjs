@@ -539,10 +539,10 @@ limit("origin_may_be_any_if_the_operator_says_so", ["--origin", "*"], async (ser
 test("limit_of_how_often_an_option_may_be_said_is_told", async () => {
   const times = (n, ...args) => Array(n).fill(args).flat();
   for (const [args, line] of [
-    [times(17, "--listen", "127.0.0.1:0"), /16 addresses are the most/],
+    [times(17, "--listen", "127.0.0.1:0"), /16 are the most/],
     [times(17, "--cert", "x"), /16 are the most/],
     [times(65, "--trust-proxy", "unix"), /64 are the most/],
-    [times(257, "--set", "a=b"), /256 pairs are the most/],
+    [times(257, "--set", "a=b"), /256 are the most/],
   ]) {
     const { code, stderr } = await runToEnd(args);
     assert.equal(code, 2);

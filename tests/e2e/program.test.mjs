@@ -40,7 +40,7 @@ function alone(name, play) {
 /* --- flags ------------------------------------------------------------------ */
 
 const ownOptions = async () => {
-  const [, table] = /charlua_option options\[\] = \{(.*?)\n\};/s.exec(await readFile(`${ROOT}core/config.c`, "utf8"));
+  const [, table] = /config_option options\[\] = \{(.*?)\n\};/s.exec(await readFile(`${ROOT}core/config_table.c`, "utf8"));
   return [...table.matchAll(/^ {4}\{"([a-z-]+)"/gm)].map((match) => match[1]);
 };
 
@@ -68,7 +68,7 @@ const USAGE = [
   [["--nonsense"], /unrecognized option '--nonsense'/],
   [["-x"], /invalid option -- 'x'/],
   [["--threads"], /'--threads' requires an argument/],
-  [["--watch=yes"], /'--watch' doesn't allow an argument/],
+  [["--watch=maybe"], /--watch 'maybe': say yes or no/],
   [["--threads", "many"], /--threads 'many': say a whole number from 0 to \d+/],
   [["--threads", "-1"], /--threads '-1'/],
   [["--threads", "100000"], /--threads '100000'/],
