@@ -1,6 +1,7 @@
 /* inspect: what a scratch host knows of the rules, as a table for inspect.lua. */
 #include "play/inspect.h"
 
+#include "script/api_parts.h"
 #include "script/app.h"
 #include "lua/hint.h"
 #include "script/reload.h"

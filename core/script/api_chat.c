@@ -1,12 +1,15 @@
 /* api_chat: the module `charlua`, by custom called chat. */
-#include "script/inside.h"
-
+#include "script/api.h"
+#include "script/api_parts.h"
 #include "script/app.h"
+#include "script/objects.h"
+#include "script/task.h"
 #include "lua/hint.h"
 #include "lua/json.h"
 
-#include <lauxlib.h>
 #include <math.h>
+
+enum { TIMERS_MAX = 100000 };
 
 /* chat.room(name) -> room */
 static int room(lua_State *L)
@@ -60,7 +63,7 @@ static int clients(lua_State *L)
 }
 
 /* chat.send(value [, {except=client}]) -> true: to everybody */
-static int send(lua_State *L)
+static int send_to_all(lua_State *L)
 {
     uint64_t except = 0;
     if (!lua_isnoneornil(L, 2)) {
@@ -69,10 +72,10 @@ static int send(lua_State *L)
             client_check(L, lua_gettop(L), &except);
         lua_pop(L, 1);
     }
-    struct outframe *f = host_frame(L, 1);
+    struct outframe *f = api_frame(L, 1);
     enum world_result result = world_broadcast(&host_of(L)->world, NULL, except, f);
     outframe_unref(f);
-    return host_push_result(L, result, NULL);
+    return api_push_result(L, result, NULL);
 }
 
 /* chat.now() -> seconds since 1970, with fractions */
@@ -156,13 +159,13 @@ static int cancel(lua_State *L)
 }
 
 /* chat.sleep(seconds) -> true | nil, "closed" when the handler's client has gone */
-static int sleep(lua_State *L)
+static int wait_for(lua_State *L)
 {
     double seconds = luaL_checknumber(L, 1);
     luaL_argcheck(L, seconds >= 0 && seconds <= 1e9, 1, "seconds are 0 to 1e9");
-    if (!host_may_wait(L, "chat.sleep"))
+    if (!task_may_wait(L, "chat.sleep"))
         return 2;
-    host_begin_wait(L, seconds);
+    task_begin_wait(L, seconds, NULL);
     return lua_yield(L, 0);
 }
 
@@ -310,15 +313,15 @@ static void add_setup(lua_State *L, const struct host_setup *setup)
 void chat_push(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"room", room},       {"rooms", rooms},
-        {"client", client},   {"clients", clients},
-        {"send", send},       {"now", now},
-        {"after", after},     {"every", every},
-        {"cancel", cancel},   {"sleep", sleep},
-        {"spawn", spawn},     {"hook", hook},
-        {"handler", handler}, {"log", write_log},
-        {"object", object},   {"escape_html", escape_html},
-        {"array", array},     {NULL, NULL},
+        {"room", room},        {"rooms", rooms},
+        {"client", client},    {"clients", clients},
+        {"send", send_to_all}, {"now", now},
+        {"after", after},      {"every", every},
+        {"cancel", cancel},    {"sleep", wait_for},
+        {"spawn", spawn},      {"hook", hook},
+        {"handler", handler},  {"log", write_log},
+        {"object", object},    {"escape_html", escape_html},
+        {"array", array},      {NULL, NULL},
     };
     luaL_newlib(L, functions);
     lua_pushstring(L, host_of(L)->setup.version);

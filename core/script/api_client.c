@@ -1,60 +1,11 @@
 /* api_client: the type `client`: an id, and a table of state once it was touched. */
-#include "script/inside.h"
+#include "script/api.h"
+#include "script/api_parts.h"
+#include "script/objects.h"
 
 #include "lua/hint.h"
 #include "wire/close.h"
 #include "wire/utf8.h"
-
-#include <lauxlib.h>
-
-#define CLIENT_TYPE "charlua.client"
-
-/* Where KEY_CLIENTS has the object of `c`: from 1 on, so that it is an array. */
-static lua_Integer index_of(lua_State *L, const struct client *c)
-{
-    return (lua_Integer)world_number(&host_of(L)->world, c->id) + 1;
-}
-
-void client_push(lua_State *L, struct client *c)
-{
-    vm_work(vm_of(L), L, 60); /* there are arrays of all of them */
-    host_push(L, KEY_CLIENTS);
-    if (lua_rawgeti(L, -1, index_of(L, c)) == LUA_TNIL) {
-        lua_pop(L, 1);
-        uint64_t *id = lua_newuserdatauv(L, sizeof *id, 1);
-        *id = c->id;
-        luaL_setmetatable(L, CLIENT_TYPE);
-        lua_pushvalue(L, -1);
-        lua_rawseti(L, -3, index_of(L, c));
-    }
-    lua_remove(L, -2);
-}
-
-void client_forget(lua_State *L, struct client *c)
-{
-    host_push(L, KEY_CLIENTS);
-    if (lua_rawgeti(L, -1, index_of(L, c)) != LUA_TNIL) {
-        lua_pushnil(L);
-        lua_rawseti(L, -3, index_of(L, c)); /* an existing key: allocates nothing */
-    }
-    lua_pop(L, 2);
-}
-
-void client_push_state(lua_State *L, const struct client *c)
-{
-    host_push(L, KEY_CLIENTS);
-    if (lua_rawgeti(L, -1, index_of(L, c)) == LUA_TUSERDATA)
-        lua_getiuservalue(L, -1, 1);
-    lua_replace(L, -2);
-    lua_replace(L, -2);
-}
-
-struct client *client_check(lua_State *L, int index, uint64_t *id)
-{
-    uint64_t *object = luaL_checkudata(L, index, CLIENT_TYPE);
-    *id = *object;
-    return world_client(&host_of(L)->world, *object);
-}
 
 /* nil, "closed". */
 static int push_closed(lua_State *L)
@@ -70,15 +21,15 @@ static bool is_reachable(const struct client *c)
 }
 
 /* client:send(value) -> true | nil, "closed" */
-static int send(lua_State *L)
+static int send_text(lua_State *L)
 {
     uint64_t id;
     if (!is_reachable(client_check(L, 1, &id)))
         return push_closed(L);
-    struct outframe *f = host_frame(L, 2);
+    struct outframe *f = api_frame(L, 2);
     enum world_result result = world_send(&host_of(L)->world, id, f);
     outframe_unref(f);
-    return host_push_result(L, result, NULL);
+    return api_push_result(L, result, NULL);
 }
 
 /* client:send_binary(s) -> true | nil, "closed" */
@@ -90,14 +41,14 @@ static int send_binary(lua_State *L)
     if (!is_reachable(client_check(L, 1, &id)))
         return push_closed(L);
     struct outframe *f =
-        host_frame_new(L, WS_BINARY, (struct bytes){(const uint8_t *)data, len});
+        api_frame_new(L, WS_BINARY, (struct bytes){(const uint8_t *)data, len});
     enum world_result result = world_send(&host_of(L)->world, id, f);
     outframe_unref(f);
-    return host_push_result(L, result, NULL);
+    return api_push_result(L, result, NULL);
 }
 
 /* client:close([code [, reason]]) -> true | nil, "closed" */
-static int close(lua_State *L)
+static int close_it(lua_State *L)
 {
     uint64_t id;
     size_t len;
@@ -110,8 +61,8 @@ static int close(lua_State *L)
                   "a reason is UTF-8 of at most 123 bytes");
     if (!is_reachable(client_check(L, 1, &id)))
         return push_closed(L);
-    return host_push_result(L, world_close(&host_of(L)->world, id, (uint16_t)code, text),
-                            NULL);
+    return api_push_result(L, world_close(&host_of(L)->world, id, (uint16_t)code, text),
+                           NULL);
 }
 
 /* client:join(room) -> true | nil, "closed" | nil, "too many rooms" */
@@ -131,8 +82,8 @@ static int join(lua_State *L)
         limit = LIMIT_CLIENT_ROOMS;
     }
     if (result == WORLD_FULL)
-        host_limit(h, limit, c);
-    return host_push_result(L, result, "too many rooms");
+        api_reach_limit(h, limit, c);
+    return api_push_result(L, result, "too many rooms");
 }
 
 /* client:leave(room) -> true | nil, "closed" */
@@ -144,7 +95,7 @@ static int leave(lua_State *L)
     struct room *room = room_check(L, 2, &name);
     if (!c)
         return push_closed(L);
-    return host_push_result(
+    return api_push_result(
         L, room ? world_leave(&host_of(L)->world, c, room) : WORLD_ALREADY, NULL);
 }
 
@@ -169,11 +120,11 @@ static int rooms(lua_State *L)
 
 static int push_state(lua_State *L)
 {
-    if (lua_getiuservalue(L, 1, 1) == LUA_TTABLE)
+    if (lua_getiuservalue(L, 1, CLIENT_STATE) == LUA_TTABLE)
         return 1;
     lua_newtable(L);
     lua_pushvalue(L, -1);
-    lua_setiuservalue(L, 1, 1);
+    lua_setiuservalue(L, 1, CLIENT_STATE);
     return 1;
 }
 
@@ -235,12 +186,12 @@ static int client_tostring(lua_State *L)
 void client_register(lua_State *L)
 {
     static const luaL_Reg methods[] = {
-        {"send", send},   {"send_binary", send_binary},
-        {"close", close}, {"join", join},
-        {"leave", leave}, {"rooms", rooms},
+        {"send", send_text}, {"send_binary", send_binary},
+        {"close", close_it}, {"join", join},
+        {"leave", leave},    {"rooms", rooms},
         {NULL, NULL},
     };
-    host_new_type(L, CLIENT_TYPE, methods, client_index, refuse_assignment);
+    api_new_type(L, CLIENT_TYPE, methods, client_index, refuse_assignment);
     luaL_getmetatable(L, CLIENT_TYPE);
     lua_pushcfunction(L, client_tostring);
     lua_setfield(L, -2, "__tostring");

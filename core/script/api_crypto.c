@@ -1,6 +1,7 @@
 /* api_crypto: chat.crypto: digests, random tokens, and JSON Web Tokens (RFC 7519)
  * verified. libcrypto calculates, wire/jws knows the signatures. */
-#include "script/inside.h"
+#include "script/api.h"
+#include "script/api_parts.h"
 
 #include "base/hex.h"
 #include "lua/sandbox.h"
@@ -8,7 +9,6 @@
 #include "wire/jws.h"
 #include "wire/utf8.h"
 
-#include <lauxlib.h>
 #include <math.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -221,7 +221,7 @@ static void read_terms(lua_State *L, struct terms *t)
     static const char *const names[] = {"alg",    "key", "aud", "iss",
                                         "leeway", "now", NULL};
     luaL_checktype(L, 2, LUA_TTABLE);
-    host_check_fields(L, 2, "chat.crypto.jwt", names);
+    api_check_fields(L, 2, "chat.crypto.jwt", names);
     struct bytes alg = text_option(L, "alg");
     t->alg = JWS_HS256;
     while (jws_alg_names[t->alg] &&

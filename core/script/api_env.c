@@ -1,5 +1,6 @@
 /* api_env: chat.env: what --env lets through of the environment. */
-#include "script/inside.h"
+#include "script/api_parts.h"
+#include "script/host_state.h"
 
 #include <lauxlib.h>
 

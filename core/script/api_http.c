@@ -1,9 +1,11 @@
 /* api_http: chat.http: a request to a service as mail, and the answer as a table. Who
  * carries it there and back is setup.services. */
-#include "script/inside.h"
+#include "script/api.h"
+#include "script/api_parts.h"
+#include "script/api_request.h"
 
 #include "lua/json.h"
-#include "script/run.h"
+#include "script/task.h"
 #include "wire/field.h"
 #include "wire/origin.h"
 
@@ -176,39 +178,7 @@ static void read_timeout(lua_State *L, struct wanted *w)
     lua_pop(L, 1);
 }
 
-/* chat.http{url=, method=, headers=, body=, timeout=} -> response | nil, reason */
-static int http(lua_State *L)
-{
-    static const char *const names[] = {"url",  "method",  "headers",
-                                        "body", "timeout", NULL};
-    struct host *h = host_of(L);
-    struct wanted w = {.mail = {.kind = MAIL_FETCH}};
-    luaL_checktype(L, 1, LUA_TTABLE);
-    lua_settop(L, 1);
-    host_check_fields(L, 1, "chat.http", names);
-    if (!host_may_wait(L, "chat.http"))
-        return 2;
-    h->text.len = 0;
-    bool goes_with_body = add_method(L);
-    add_url(L);
-    add_headers(L, &w);
-    add_body(L, &w, goes_with_body);
-    read_timeout(L, &w);
-    if (mailbox_is_full(h->setup.services)) {
-        lua_pushnil(L);
-        lua_pushliteral(L, "too many requests");
-        return 2;
-    }
-    w.mail.id = host_begin_wait(L, w.seconds)->id;
-    if (batch_add(&h->fetches, &w.mail, buf_bytes(&h->text)) < 0) {
-        run_end_wait(h, h->current, false);
-        return luaL_error(L, "not enough memory");
-    }
-    h->current->is_asking = true;
-    return lua_yield(L, 0);
-}
-
-/* --- the answer ---------------------------------------------------------- */
+/* --- the reply ----------------------------------------------------------- */
 
 static void push_fields(lua_State *L, struct bytes head)
 {
@@ -232,7 +202,7 @@ static bool is_json(struct bytes type)
             bytes_equal_nocase(bytes_skip(type, type.len - 5), bytes_of("+json")));
 }
 
-int http_push_answer(lua_State *L, const struct mail *m)
+static int push_reply(lua_State *L, const struct mail *m)
 {
     struct bytes all = mail_bytes(m);
     if (m->fetched.status == 0) {
@@ -260,6 +230,37 @@ int http_push_answer(lua_State *L, const struct mail *m)
         lua_setfield(L, -2, "json");
     }
     return 1;
+}
+
+/* chat.http{url=, method=, headers=, body=, timeout=} -> response | nil, reason */
+static int http(lua_State *L)
+{
+    static const char *const names[] = {"url",  "method",  "headers",
+                                        "body", "timeout", NULL};
+    struct host *h = host_of(L);
+    struct wanted w = {.mail = {.kind = MAIL_FETCH}};
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    api_check_fields(L, 1, "chat.http", names);
+    if (!task_may_wait(L, "chat.http"))
+        return 2;
+    h->text.len = 0;
+    bool goes_with_body = add_method(L);
+    add_url(L);
+    add_headers(L, &w);
+    add_body(L, &w, goes_with_body);
+    read_timeout(L, &w);
+    if (mailbox_is_full(h->setup.services)) {
+        lua_pushnil(L);
+        lua_pushliteral(L, "too many requests");
+        return 2;
+    }
+    w.mail.id = task_begin_wait(L, w.seconds, push_reply)->id;
+    if (batch_add(&h->fetches, &w.mail, buf_bytes(&h->text)) < 0) {
+        task_end_wait(h, h->current, false);
+        return luaL_error(L, "not enough memory");
+    }
+    return lua_yield(L, 0);
 }
 
 void http_add(lua_State *L)

@@ -1,6 +1,9 @@
 /* api_request: the type `request`: of an upgrade, or for a handler of app.http; its head
  * is taken apart as fields are asked for. */
-#include "script/inside.h"
+#include "script/api_request.h"
+
+#include "script/api.h"
+#include "script/api_parts.h"
 
 #include "base/hex.h"
 #include "lua/hint.h"
@@ -8,7 +11,6 @@
 
 #include <ctype.h>
 #include <stdlib.h>
-#include <lauxlib.h>
 
 #define REQUEST_TYPE "charlua.request"
 
@@ -217,5 +219,5 @@ static int request_index(lua_State *L)
 void request_register(lua_State *L)
 {
     static const luaL_Reg methods[] = {{"has_bearer", has_bearer}, {NULL, NULL}};
-    host_new_type(L, REQUEST_TYPE, methods, request_index, NULL);
+    api_new_type(L, REQUEST_TYPE, methods, request_index, NULL);
 }

@@ -6,7 +6,7 @@
 #ifndef CHARLUA_SCRIPT_APP_H
 #define CHARLUA_SCRIPT_APP_H
 
-#include "script/inside.h"
+#include "script/host_state.h"
 
 /* Runs the script, with the modules at `builtins` (name to value), checks the shape of
  * the app that it returned (unknown fields, wrong types and another api than 1 raise,

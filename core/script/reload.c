@@ -3,16 +3,16 @@
 #include "script/reload.h"
 
 #include "script/app.h"
-#include "lua/guard.h"
+#include "script/builtins.h"
 #include "script/route.h"
+#include "script/run.h"
+#include "script/transaction.h"
 #include "lua/watchdog.h"
 
 #include <lauxlib.h>
 #include <stdio.h>
 
 enum { LOAD_SECONDS = 2 }; /* of the thread's own time */
-
-int luaopen_cjson_safe(lua_State *L);
 
 /* Functions given to timers belong to the rules that gave them, and so do timers made at
  * load; names that a handler gave stay. */
@@ -25,40 +25,9 @@ static void drop_timers_of_old_rules(lua_State *L, struct host *h, uint64_t last
         bool is_function = lua_rawgeti(L, -1, 1) == LUA_TFUNCTION;
         lua_pop(L, 1);
         if (t && (is_function || t->at_load))
-            run_drop_timer(h, t); /* assigns nil, which lua_next allows */
+            transaction_drop_timer(h, t); /* assigns nil, which lua_next allows */
     }
     lua_pop(L, 1);
-}
-
-void reload_push_json(lua_State *L)
-{
-    luaL_requiref(L, "cjson.safe", luaopen_cjson_safe, 0);
-    lua_getfield(L, -1, "new");
-    lua_call(L, 0, 1);
-    lua_remove(L, -2);
-    lua_getfield(L, -1, "decode_invalid_numbers");
-    lua_pushboolean(L, 0);
-    lua_call(L, 1, 0);
-    lua_getfield(L, -1, "decode_max_depth");
-    lua_pushinteger(L, host_of(L)->setup.json_depth);
-    lua_call(L, 1, 0);
-    lua_getfield(L, -1, "encode_number_precision");
-    lua_pushinteger(L, 14);
-    lua_call(L, 1, 0);
-    guard_json(L);
-}
-
-/* Pushes what `require` finds beside files: made anew for each load, so that nothing a
- * script did to them outlives it. [-0, +1] */
-static void push_builtins(lua_State *L)
-{
-    lua_newtable(L);
-    chat_push(L);
-    reload_push_json(L);
-    lua_pushvalue(L, -1);
-    lua_setfield(L, -3, "json");
-    lua_setfield(L, -3, "cjson");
-    lua_setfield(L, -2, "charlua");
 }
 
 /* Under protection: loads; a scratch host runs the selftest, the live one swaps. */
@@ -66,7 +35,7 @@ static int load(lua_State *L)
 {
     struct host *h = lua_touserdata(L, 1);
     uint64_t last = h->timers.last_id;
-    push_builtins(L);
+    builtins_push(L);
     app_load(L, h, -1);
     app_protocols(L, h);
     route_load(L, h);
@@ -97,9 +66,9 @@ static int load_in(struct host *h, char error[VM_ERROR_SIZE])
     watchdog_end(h->setup.watchdog);
     vm_budget_end(&h->vm);
     if (result < 0)
-        run_rollback(h);
+        transaction_rollback(h);
     else
-        run_commit(h);
+        transaction_commit(h);
     return result;
 }
 

@@ -3,10 +3,7 @@
 #ifndef CHARLUA_SCRIPT_RELOAD_H
 #define CHARLUA_SCRIPT_RELOAD_H
 
-#include "script/inside.h"
-
-/* Pushes a cjson of its own (errors returned, not raised), set to be strict. [-0, +1] */
-void reload_push_json(lua_State *L);
+#include "script/host_state.h"
 
 /* Loads the rules of `h` as if it were a scratch host, which it is from now on, and runs
  * their selftest. Returns 0, or -1 with the reason. */

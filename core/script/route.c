@@ -1,6 +1,7 @@
 /* route: a response travels as world_respond has it: type, fields, body, in one text. */
 #include "script/route.h"
 
+#include "script/api_request.h"
 #include "script/app.h"
 #include "lua/json.h"
 #include "wire/answer.h"
@@ -102,7 +103,7 @@ struct asked *route_begin(struct host *h, const struct mail *m, struct run *r)
 void route_end(struct host *h, struct asked *a)
 {
     a->task = NULL;
-    if (a->unanswered)
+    if (a->owed)
         return;
     map_take(&h->asked, a->id);
     free(a);
@@ -245,8 +246,8 @@ void route_respond(lua_State *L, struct asked *a, lua_State *co, int results)
 
 void route_fail(struct host *h, struct asked *a)
 {
-    a->unanswered = !stage(h, a->id, 500, without_nul(internal, sizeof internal));
-    h->owes |= a->unanswered;
+    a->owed = !stage(h, a->id, 500, without_nul(internal, sizeof internal));
+    h->owes |= a->owed;
     world_commit(&h->world);
 }
 
@@ -254,10 +255,10 @@ void route_fail_again(struct host *h)
 {
     size_t at = 0;
     for (struct asked *a; (a = map_next(&h->asked, &at));) {
-        if (!a->unanswered)
+        if (!a->owed)
             continue;
         route_fail(h, a);
-        if (a->unanswered)
+        if (a->owed)
             return;
         route_end(h, a);
         at = 0; /* the map has changed */

@@ -11,7 +11,7 @@
 void route_load(lua_State *L, struct host *h);
 
 /* The request that has come as `m` (MAIL_REQUEST); run it with `r`, which is filled in
- * for that. NULL when memory is out: then it has been answered. */
+ * for that. NULL when memory is out: then a 503 is staged. */
 struct asked *route_begin(struct host *h, const struct mail *m, struct run *r);
 
 /* Its handler has ended. */

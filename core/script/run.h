@@ -5,7 +5,7 @@
 #ifndef CHARLUA_SCRIPT_RUN_H
 #define CHARLUA_SCRIPT_RUN_H
 
-#include "script/inside.h"
+#include "script/task.h"
 
 /* One call and what came of it. */
 struct run {
@@ -15,15 +15,16 @@ struct run {
     struct bytes data;     /* the message, the mail of an open, or the close reason */
     size_t head_len;       /* OPEN: parts of the data */
     size_t subject_len;
-    struct asked *asked;     /* the request that is answered, or NULL */
+    struct asked *asked;     /* the request that it responds to, or NULL */
     const struct addr *from; /* REQUEST: whence */
     bool secure;
     uint64_t timer;
     const char *event; /* EVENT: the field of the rules */
     uint16_t code;
     bool binary;
-    const struct mail *answer; /* RESUME: of the service that it asked */
-    const char *nothing;       /* RESUME: why what it waited for does not come, or NULL */
+    const struct mail *reply;    /* RESUME: of the service that it asked, or NULL */
+    task_push_reply *push_reply; /* RESUME: with what its wait turns that into values */
+    const char *nothing; /* RESUME: why what it waited for does not come, or NULL */
     /* out */
     enum run_kind handler;      /* the kind that a RESUME goes on with, else the same */
     const char *protocol_error; /* the message was no business of the script's */
@@ -42,17 +43,7 @@ bool run_handler(struct host *h, struct run *r);
 /* Runs the rules' function `event` (on_start, on_reload, on_stop), if there is one. */
 void run_event(struct host *h, const char *event);
 
-/* Staged effects for good, or as if they had never been. */
-void run_commit(struct host *h);
-void run_rollback(struct host *h);
-
 /* Tells `c` that its message came to nothing; committed at once. */
 void run_send_error(struct host *h, struct client *c, const char *what);
-
-/* The task waits no more. `call_off`: nor does the request that it may have posted. */
-void run_end_wait(struct host *h, struct task *task, bool call_off);
-
-/* Takes a timer out, and what the registry holds for it. Never raises. */
-void run_drop_timer(struct host *h, struct timer *t);
 
 #endif

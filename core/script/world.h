@@ -36,7 +36,7 @@ struct client {
     bool refused : 1;    /* by on_open: gets no on_close */
     bool gone : 1;       /* MAIL_CLOSED has come */
     bool paused : 1;     /* MAIL_PAUSE was posted */
-    bool unanswered : 1; /* memory was too short to tell it something: to be closed */
+    bool owed_close : 1; /* memory was too short to tell it something: to be closed */
     struct roster_list roster;    /* its rooms */
     struct task *task;            /* of its handler that waits, or NULL */
     struct client_extras *extras; /* NULL: none */

@@ -1,0 +1,120 @@
+/* objects: an object is made when it is first asked for, and there is one for each. */
+#include "script/objects.h"
+
+#include "wire/utf8.h"
+
+#include <lauxlib.h>
+
+/* Where KEY_CLIENTS has the object of `c`: from 1 on, so that it is an array. */
+static lua_Integer index_of(lua_State *L, const struct client *c)
+{
+    return (lua_Integer)world_number(&host_of(L)->world, c->id) + 1;
+}
+
+void client_push(lua_State *L, struct client *c)
+{
+    vm_work(vm_of(L), L, 60); /* there are arrays of all of them */
+    host_push(L, KEY_CLIENTS);
+    if (lua_rawgeti(L, -1, index_of(L, c)) == LUA_TNIL) {
+        lua_pop(L, 1);
+        uint64_t *id = lua_newuserdatauv(L, sizeof *id, 1);
+        *id = c->id;
+        luaL_setmetatable(L, CLIENT_TYPE);
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, -3, index_of(L, c));
+    }
+    lua_remove(L, -2);
+}
+
+void client_forget(lua_State *L, struct client *c)
+{
+    host_push(L, KEY_CLIENTS);
+    if (lua_rawgeti(L, -1, index_of(L, c)) != LUA_TNIL) {
+        lua_pushnil(L);
+        lua_rawseti(L, -3, index_of(L, c)); /* an existing key: allocates nothing */
+    }
+    lua_pop(L, 2);
+}
+
+void client_push_state(lua_State *L, const struct client *c)
+{
+    host_push(L, KEY_CLIENTS);
+    if (lua_rawgeti(L, -1, index_of(L, c)) == LUA_TUSERDATA)
+        lua_getiuservalue(L, -1, CLIENT_STATE);
+    lua_replace(L, -2);
+    lua_replace(L, -2);
+}
+
+struct client *client_check(lua_State *L, int index, uint64_t *id)
+{
+    uint64_t *object = luaL_checkudata(L, index, CLIENT_TYPE);
+    *id = *object;
+    return world_client(&host_of(L)->world, *object);
+}
+
+static struct bytes check_name(lua_State *L, int index)
+{
+    size_t len;
+    const char *name = luaL_checklstring(L, index, &len);
+    struct bytes text = {(const uint8_t *)name, len};
+    luaL_argcheck(L, len >= 1 && len <= ROOM_NAME_MAX && utf8_is_valid(text), index,
+                  "a room's name is UTF-8 of 1 to 128 bytes");
+    return text;
+}
+
+void room_push(lua_State *L, int index)
+{
+    index = lua_absindex(L, index);
+    check_name(L, index);
+    vm_work(vm_of(L), L, 100); /* there are arrays of all of them */
+    host_push(L, KEY_ROOMS);
+    lua_pushvalue(L, index);
+    if (lua_rawget(L, -2) == LUA_TNIL) {
+        lua_pop(L, 1);
+        lua_newuserdatauv(L, 0, 2);
+        lua_pushvalue(L, index);
+        lua_setiuservalue(L, -2, ROOM_NAME);
+        luaL_setmetatable(L, ROOM_TYPE);
+        lua_pushvalue(L, index);
+        lua_pushvalue(L, -2);
+        lua_rawset(L, -4);
+    }
+    lua_remove(L, -2);
+}
+
+void room_push_name(lua_State *L, const struct room *r)
+{
+    lua_pushlstring(L, r->name, r->len);
+}
+
+/* The name of the room object at `index`; it lives as long as the object. */
+static struct bytes name_of(lua_State *L, int index)
+{
+    size_t len;
+    luaL_checkudata(L, index, ROOM_TYPE);
+    lua_getiuservalue(L, index, ROOM_NAME);
+    const char *name = lua_tolstring(L, -1, &len);
+    lua_pop(L, 1);
+    return (struct bytes){(const uint8_t *)name, len};
+}
+
+struct room *room_check(lua_State *L, int index, struct bytes *name)
+{
+    if (index > 1 && lua_type(L, index) != LUA_TSTRING &&
+        !luaL_testudata(L, index, ROOM_TYPE))
+        luaL_typeerror(L, index, "a room or its name");
+    *name = lua_type(L, index) == LUA_TSTRING ? check_name(L, index) : name_of(L, index);
+    return world_room(&host_of(L)->world, *name);
+}
+
+void room_forget(lua_State *L, struct room *r)
+{
+    host_push(L, KEY_ANCHORS);
+    if (lua_rawgetp(L, -1, r) == LUA_TUSERDATA) {
+        lua_pushnil(L);
+        lua_setiuservalue(L, -2, ROOM_STATE);
+        lua_pushnil(L);
+        lua_rawsetp(L, -3, r); /* an existing key: allocates nothing */
+    }
+    lua_pop(L, 2);
+}
