@@ -5,7 +5,7 @@ BUILD  ?= build
 PREFIX ?= /usr/local
 CC     ?= cc
 
-LIB_PACKAGES  := gcc pkg-config liblua5.4-dev libev-dev libssl-dev lua-cjson-dev zlib1g-dev liburing-dev libcurl4-openssl-dev
+LIB_PACKAGES  := gcc pkg-config liblua5.4-dev libev-dev libssl-dev lua-cjson-dev zlib1g-dev liburing-dev libcurl4-openssl-dev libunistring-dev
 TEST_PACKAGES := libcmocka-dev chromium lua-check clang clang-format curl openssl
 
 # Is there a node, and is it new enough?
@@ -32,7 +32,7 @@ WERROR := -Werror
 endif
 CPPFLAGS += -Icore -D_GNU_SOURCE $(URING:%=-DCHARLUA_URING) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 CFLAGS   += -std=c11 $(OPT) $(WARNINGS) $(WERROR) $(HARDEN) -fvisibility=hidden -pthread -MMD -MP
-LIBS     := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lev -lm
+LIBS     := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lev -lunistring -lm
 
 SOURCES  := $(filter-out core/main.c,$(wildcard core/*.c core/*/*.c))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
@@ -84,7 +84,7 @@ $(BUILD)/core/play/testing.o $(BUILD)/pic/core/play/testing.o: core/play/testing
 
 .PHONY: tools
 tools:
-	@{ command -v $(firstword $(CC)) && pkg-config --exists $(PKGS) && test -f /usr/include/ev.h; } >/dev/null 2>&1 || \
+	@{ command -v $(firstword $(CC)) && pkg-config --exists $(PKGS) && test -f /usr/include/ev.h && test -f /usr/include/uninorm.h; } >/dev/null 2>&1 || \
 	  { echo 'The compiler ($(CC)) or libraries are missing: "make deps" installs them (Debian 12).' >&2; exit 1; }
 
 TELL := { echo 'What the tests need is missing: "make deps-test" installs it (Debian 12).' >&2; exit 1; }
@@ -171,6 +171,9 @@ $(BUILD)/unit/%: tests/unit/%.c $(UNITHELP) $(BARE)
 # The one that compares with Lua's own matcher, and what it needs.
 $(BUILD)/unit/test_pattern: $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/loader.c %/trusted.c,$(wildcard core/lua/*.c)))
 $(BUILD)/unit/test_pattern: UNITLIBS := $(shell pkg-config --libs lua5.4 2>/dev/null) -lm
+
+$(BUILD)/unit/test_name_key: $(BUILD)/core/script/name_key.o
+$(BUILD)/unit/test_name_key: UNITLIBS := -lunistring
 
 e2e: $(BUILD)/charlua examples | have-modules ## run the end-to-end tests
 	CHARLUA_BUILD=$(abspath $(BUILD)) $(STILL) node --test --test-concurrency=$(E2E_JOBS) tests/e2e/*.test.mjs
@@ -282,7 +285,7 @@ $(BUILD)/charlua.pc: tools
 	@mkdir -p $(@D)
 	printf '%s\n' 'prefix=$(PREFIX)' 'Name: charlua' 'Description: WebSocket chat server with rules in Lua' \
 	  'Version: $(VERSION)' 'Requires.private: $(filter-out libcurl,$(PKGS))' 'Libs: -L$${prefix}/lib -lcharlua' \
-	  'Libs.private: -lcurl -lev -lm -pthread' 'Cflags: -I$${prefix}/include' >$@
+	  'Libs.private: -lcurl -lev -lunistring -lm -pthread' 'Cflags: -I$${prefix}/include' >$@
 
 install: all $(BUILD)/charlua.pc ## install below PREFIX (default /usr/local), under DESTDIR
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib/pkgconfig include share/charlua/public share/charlua/types/charlua)

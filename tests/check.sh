@@ -92,6 +92,8 @@ check_layers() {
         fault("libev stays in room/shard.c, server/, admin/ and engine/redis")
       if (bare ~ /^curl\// && file != "core/net/fetch.c") fault("libcurl stays in net/fetch.c")
       if (bare == "openssl/ssl.h" && mine != "net") fault("TLS stays in core/net/")
+      if (bare ~ /^uni(case|norm|str|ctype)\.h$/ && file != "core/script/name_key.c")
+        fault("libunistring stays in script/name_key.c")
       if (bare ~ /^(sqlite3\.h|hiredis)/ && mine != "engine") fault("SQLite and hiredis stay in core/engine/")
       pure = mine == "base" || mine == "wire" || file ~ /^core\/(room\/(topic|roster|bundle)|net\/outq|script\/timers)\.[ch]$/
       if (pure && bare ~ /^(sys\/(socket|stat|time|select|epoll|random)|unistd|fcntl|poll|ev|lua|openssl\/ssl)\.h$/)

@@ -2,6 +2,7 @@
 #include "script/api.h"
 #include "script/api_parts.h"
 #include "script/app.h"
+#include "script/name_key.h"
 #include "script/objects.h"
 #include "script/task.h"
 #include "lua/hint.h"
@@ -292,6 +293,31 @@ static int escape_html(lua_State *L)
     return 1;
 }
 
+/* chat.name_key(text) -> the key by which names are compared | nil, "invisible",
+ * "malformed" or "too long" */
+static int key_of_name(lua_State *L)
+{
+    static const char *const reasons[] = {NULL, "invisible", "malformed", "too long"};
+    enum { KEY_NS = 2500 }; /* a byte, at its worst */
+    struct buf *out = &host_of(L)->text;
+    struct bytes name = {0};
+    enum name_key result = NAME_KEY_MALFORMED;
+    out->len = 0;
+    if (lua_type(L, 1) == LUA_TSTRING) {
+        name.at = (const uint8_t *)lua_tolstring(L, 1, &name.len);
+        budget_work(L, (name.len < NAME_KEY_MAX ? name.len : NAME_KEY_MAX) * KEY_NS);
+        result = name_key(name, out);
+    }
+    if (result == NAME_KEY_NO_MEMORY)
+        return luaL_error(L, "not enough memory");
+    lua_pushlstring(L, out->len ? (const char *)out->at : "", out->len);
+    if (result == NAME_KEY_OK)
+        return 1;
+    lua_pushnil(L);
+    lua_pushstring(L, reasons[result]);
+    return 2;
+}
+
 /* Sets chat.options and chat.native of the table on top. [-0, +0] */
 static void add_setup(lua_State *L, const struct host_setup *setup)
 {
@@ -321,7 +347,8 @@ void chat_push(lua_State *L)
         {"spawn", spawn},      {"hook", hook},
         {"handler", handler},  {"log", write_log},
         {"object", object},    {"escape_html", escape_html},
-        {"array", array},      {NULL, NULL},
+        {"array", array},      {"name_key", key_of_name},
+        {NULL, NULL},
     };
     luaL_newlib(L, functions);
     lua_pushstring(L, host_of(L)->setup.version);

@@ -331,6 +331,12 @@ function chat.object(key, value, ...) end
 ---@return charlua.array
 function chat.array(t) end
 
+--- A string by which to compare names: the same for all spellings that people take for one name.
+---@param text any anything that a client sent
+---@return string? key
+---@return "invisible"|"malformed"|"too long"|nil reason
+function chat.name_key(text) end
+
 --- The text with & < > " ' as &amp; &lt; &gt; &quot; &#039;.
 ---@param text string
 ---@return string
