@@ -18,7 +18,7 @@ void conn_init(struct conn *c, struct conn_env *env, struct stream *stream,
 
 void conn_deinit(struct conn *c)
 {
-    c->env->queued -= conn_held(c);
+    quota_give(&c->env->held, conn_held(c));
     conn_free_phase(c);
     outq_deinit(&c->out);
     c->stream->ops->free(c->stream);
@@ -96,6 +96,7 @@ static void took(struct conn *c, size_t n)
 {
     size_t before = conn_held(c);
     outq_advance(&c->out, n);
+    c->silent &= !(c->unpinged && n > 0);
     c->greeted = c->upgraded;
     conn_count_held(c, before);
 }

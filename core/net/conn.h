@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/cidr.h"
 #include "base/log.h"
+#include "base/quota.h"
 #include "base/rate.h"
 #include "base/stats.h"
 #include "net/outq.h"
@@ -27,8 +28,8 @@ struct conn_env {
     struct http_limits http;
     struct messages_limits messages;
     size_t queue_max;        /* bytes that may wait for one peer */
-    size_t queued_max;       /* and for all of them together */
-    size_t queued;           /* bytes that wait now */
+    bool drop_when_slow;     /* a peer over it loses the frame; else: closed with 1013 */
+    struct quota_share held; /* of what all peers of all shards may make us keep */
     float messages_a_second; /* of one peer, pings among them; 0: any number */
     float bytes_a_second;    /* of its messages */
     uint64_t now_ms;         /* of a steady clock; the shard keeps it */
@@ -102,6 +103,7 @@ struct conn {
     bool proxied : 1;   /* addr is the client's, not the peer's */
     bool warned : 1;    /* that it sends too fast */
     bool silent : 1;    /* nothing has come since our ping */
+    bool unpinged : 1; /* our ping did not fit: that bytes leave is a sign of life, too */
 };
 
 /* Takes `stream` over. `env` is the shard's. */
@@ -130,9 +132,10 @@ void conn_wrote(struct conn *c, ssize_t n);
 
 enum send_result { SEND_OK, SEND_FULL, SEND_GONE };
 
-/* Queues `f` for this peer, taking its own reference. SEND_FULL when the queue is at its
- * cap: nothing was queued and the caller decides (drop or close). SEND_GONE when it is
- * closing. Never blocks, never writes to the socket. */
+/* Queues `f` for this peer, taking its own reference. SEND_FULL when its queue or the sum
+ * of all is at its cap: nothing was queued and the caller decides (drop or close).
+ * SEND_GONE when it is closing. Never blocks; writes to the socket only while the sum is
+ * spent and nothing waits for this peer. */
 enum send_result conn_send(struct conn *c, struct outframe *f);
 
 /* The scripted response to the request that waits for one; nothing happens if none does.
@@ -148,10 +151,10 @@ void conn_give_up_request(struct conn *c, bool now);
 /* Begins the closing handshake (RFC 6455 7.1.2) after what is queued. */
 void conn_close(struct conn *c, uint16_t code, struct bytes reason);
 
-/* After a SEND_FULL: `lost` is, which is counted, and unless `drop` says that this is
- * all, the peer ends with 1013; what has not begun to leave is dropped for the
- * Close frame. */
-void conn_too_slow(struct conn *c, const struct outframe *lost, bool drop);
+/* Call after a SEND_FULL. Counts `lost` as dropped. Unless env->drop_when_slow is set,
+ * also discards the frames that have not begun to leave, and closes the peer with 1013.
+ */
+void conn_too_slow(struct conn *c, const struct outframe *lost);
 
 /* Whether deflate_join's twins are for this peer. */
 bool conn_takes_deflated(const struct conn *c);

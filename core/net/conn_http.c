@@ -15,7 +15,10 @@
 
 #include <stdio.h>
 
-enum { PROTOCOL_MAX = 128 /* a subprotocol's name, as app.c checks it */ };
+enum {
+    PROTOCOL_MAX = 128, /* a subprotocol's name, as app.c checks it */
+    REFUSAL_MAX = 512,  /* bytes of an answer that leaves though the sum is spent */
+};
 
 static void drop_request(struct conn *c)
 {
@@ -29,7 +32,9 @@ static void drop_request(struct conn *c)
 static void answer(struct conn *c, struct outframe *f, bool keep_alive)
 {
     drop_request(c);
-    if (f && c->env->queued + outframe_bytes(f).len > c->env->queued_max) {
+    size_t len = f ? outframe_bytes(f).len : 0;
+    if (len > REFUSAL_MAX && !quota_has(&c->env->held, conn_cost(c, 1, len))) {
+        conn_reached(c, LIMIT_QUEUED);
         outframe_unref(f);
         f = answer_error(503, "too busy, try again later", "Retry-After: 5\r\n");
         keep_alive = false;
@@ -175,12 +180,12 @@ static void begin_request(struct conn *c, const struct http_head *head,
 static void take_body(struct conn *c, struct bytes in)
 {
     size_t before = conn_held(c);
-    int status = request_take(c->http.request, &in);
-    conn_count_held(c, before);
-    if (status == 0 && c->env->queued > c->env->queued_max) {
+    int status = 503;
+    if (quota_has(&c->env->held, in.len))
+        status = request_take(c->http.request, &in);
+    else
         conn_reached(c, LIMIT_QUEUED);
-        status = 503;
-    }
+    conn_count_held(c, before);
     if (status == REQUEST_WHOLE && c->env->on_request(c, request_head(c->http.request),
                                                       request_body(c->http.request)) < 0)
         status = 503;

@@ -9,8 +9,13 @@
 
 #include "net/conn_state.h"
 
-/* Whether `len` bytes more may wait for this peer. If not, conn_too_slow says to the log
- * which cap it was. */
+/* Whether a frame of `len` bytes may wait for this peer. If not, c->full says which cap
+ * it was: LIMIT_QUEUE or LIMIT_QUEUED. */
 bool conn_has_room(struct conn *c, size_t len);
+
+/* The sum is spent: `f` leaves at once, if nothing waits for this peer and the socket
+ * takes it. SEND_FULL: none of it has left. SEND_GONE: a part has, the conn is aborted.
+ */
+enum send_result conn_send_past(struct conn *c, const struct outframe *f);
 
 #endif

@@ -29,6 +29,9 @@
 
 #include <stdlib.h>
 
+/* What a frame in a queue costs beside its bytes: itself and its place in the ring. */
+enum { FRAME_COST = sizeof(struct outframe) + 4 * sizeof(struct outframe *) };
+
 void conn_wait_for(struct conn *c, enum conn_wait wait)
 {
     c->wait = (uint8_t)wait;
@@ -107,16 +110,23 @@ void conn_free_phase(struct conn *c)
     buf_deinit(&c->ws.reason);
 }
 
+size_t conn_cost(const struct conn *c, size_t frames, size_t bytes)
+{
+    size_t cost = bytes + frames * FRAME_COST;
+    return c->upgraded && c->env->deflate && !conn_takes_deflated(c) ? 2 * cost : cost;
+}
+
 size_t conn_held(const struct conn *c)
 {
     struct request *request = c->upgraded ? NULL : c->http.request;
-    return c->out.bytes + (request ? request_size(request) : 0);
+    return conn_cost(c, c->out.count, (size_t)c->out.bytes + c->out.sent) +
+           (request ? request_size(request) : 0);
 }
 
 void conn_count_held(struct conn *c, size_t before)
 {
-    c->env->queued += conn_held(c);
-    c->env->queued -= before;
+    quota_take(&c->env->held, conn_held(c));
+    quota_give(&c->env->held, before);
 }
 
 void conn_queue_moved(struct conn *c, struct outframe *f)

@@ -45,10 +45,16 @@ void conn_fail(struct conn *c, uint16_t code, const char *why);
 /* Frees what its phase owns. */
 void conn_free_phase(struct conn *c);
 
+/* What `frames` frames of `bytes` bytes in all cost while they wait for this peer, in
+ * memory: a frame that has begun to leave is still there whole, and one that waits as it
+ * is while others get it compressed has its twin beside it. */
+size_t conn_cost(const struct conn *c, size_t frames, size_t bytes);
+
 /* Bytes that the peer makes us keep: what waits for it, and its request. */
 size_t conn_held(const struct conn *c);
 
-/* Keeps the sum over all peers true: `before` were held until something changed. */
+/* Keeps the sum over all peers true: `before` were held until something changed. What may
+ * grow asks quota_has before. */
 void conn_count_held(struct conn *c, size_t before);
 
 /* Queues `f` and gives the caller's reference up; NULL, like a full memory, ends the

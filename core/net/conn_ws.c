@@ -18,9 +18,8 @@ enum send_result conn_send(struct conn *c, struct outframe *f)
         return SEND_GONE;
     if (c->deflate_bits)
         f = deflate_frame(c->env->deflate, f, c->deflate_bits);
-    size_t len = outframe_bytes(f).len;
-    if (!conn_has_room(c, len))
-        return SEND_FULL;
+    if (!conn_has_room(c, outframe_bytes(f).len))
+        return c->full == LIMIT_QUEUED ? conn_send_past(c, f) : SEND_FULL;
     size_t before = conn_held(c);
     if (outq_push(&c->out, f) < 0) {
         conn_abort(c);
@@ -39,13 +38,23 @@ static void receive_close(struct conn *c, const struct messages_out *out)
     conn_enter_last(c);
 }
 
+/* Sends a ping or a pong. False: it did not fit, which a peer whose messages may be lost
+ * survives; another is closed. */
+static bool send_control(struct conn *c, struct outframe *f)
+{
+    bool full = conn_send(c, f) == SEND_FULL;
+    if (full && !c->env->drop_when_slow)
+        conn_too_slow(c, f);
+    return !full;
+}
+
 static void pong(struct conn *c, struct bytes data)
 {
     struct outframe *f = outframe_new(WS_PONG, data);
     if (!f)
         conn_abort(c);
-    else if (conn_send(c, f) == SEND_FULL)
-        conn_too_slow(c, f, false);
+    else
+        (void)send_control(c, f);
     outframe_unref(f);
 }
 
@@ -169,8 +178,7 @@ void conn_ws_receive(struct conn *c, uint8_t *at, size_t len)
 void conn_ws_timeout(struct conn *c)
 {
     if (c->wait == CONN_WAIT_PING) {
-        if (conn_send(c, c->env->ping) == SEND_FULL)
-            conn_too_slow(c, c->env->ping, false);
+        c->unpinged = !send_control(c, c->env->ping);
         if (c->state == CONN_OPEN) {
             c->silent = true;
             conn_wait_for(c, CONN_WAIT_PONG);

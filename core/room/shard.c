@@ -533,7 +533,8 @@ struct shard *shard_new(const struct shard_setup *setup)
         .http = setup->http,
         .messages = setup->messages,
         .queue_max = setup->queue_max,
-        .queued_max = setup->queued_max,
+        .held = {.sum = setup->held},
+        .drop_when_slow = setup->drop_when_slow,
         .body_max = setup->body_max,
         .messages_a_second = setup->messages_a_second,
         .bytes_a_second = setup->bytes_a_second,
@@ -559,7 +560,7 @@ struct shard *shard_new(const struct shard_setup *setup)
     for (int i = 0; i < CONN_WAIT_KINDS; i++)
         list_init(&s->waits[i]);
     slots_init(&s->peers);
-    writer_init(&s->writer, setup->stats, setup->drop_when_slow, settle);
+    writer_init(&s->writer, setup->stats, settle);
     broadcast_init(&s->broadcast, &s->peers, &s->writer, &s->env);
     ev_timer_init(&s->tick, on_tick, 0, 0);
     s->tick.data = s;

@@ -29,7 +29,7 @@ struct shard_setup {
     size_t origin_count;
     const struct cidr *trusted; /* proxies that are believed */
     size_t trusted_count;
-    size_t queued_max;       /* bytes that may wait for all peers together */
+    struct quota *held;      /* of what all peers of all shards may make us keep */
     float messages_a_second; /* of one peer; 0: any number */
     float bytes_a_second;
     bool deflate;                 /* permessage-deflate is offered to */

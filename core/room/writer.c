@@ -9,11 +9,9 @@ enum { WORTH_TIMING = 32 }; /* peers written to in one turn */
 /* What takes longer than this for one peer is not its room's fault. */
 static const double WRITE_MAX = 0.00002;
 
-void writer_init(struct writer *w, struct stats *stats, bool drop_when_slow,
-                 void (*settle)(struct peer *))
+void writer_init(struct writer *w, struct stats *stats, void (*settle)(struct peer *))
 {
-    *w = (struct writer){
-        .stats = stats, .drop_when_slow = drop_when_slow, .settle = settle};
+    *w = (struct writer){.stats = stats, .settle = settle};
     list_init(&w->dirty);
     w->ring = uring_new();
 }
@@ -34,7 +32,7 @@ void writer_send(struct writer *w, struct peer *p, struct outframe *f)
     if (result == SEND_OK)
         stats_add(&w->stats->messages_out, f->messages);
     else if (result == SEND_FULL)
-        conn_too_slow(&p->conn, f, w->drop_when_slow);
+        conn_too_slow(&p->conn, f);
     writer_touch(w, p);
 }
 

@@ -10,7 +10,6 @@
 struct writer {
     struct list dirty;
     struct stats *stats;
-    bool drop_when_slow;            /* else: close with 1013 */
     void (*settle)(struct peer *p); /* it was written to; may free it or touch it again */
     double seconds;                 /* what one peer takes, a moving average */
     struct uring *ring;             /* NULL: every peer is written to by itself */
@@ -21,8 +20,7 @@ struct writer {
     uint32_t writing_count;
 };
 
-void writer_init(struct writer *w, struct stats *stats, bool drop_when_slow,
-                 void (*settle)(struct peer *));
+void writer_init(struct writer *w, struct stats *stats, void (*settle)(struct peer *));
 void writer_deinit(struct writer *w);
 
 /* The peer is written to and settled when the turn ends. */

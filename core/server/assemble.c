@@ -95,6 +95,7 @@ static int open_places(struct actors *a, const struct server_setup *setup,
     (void)error;
     size_t threads = (size_t)setup->config->threads;
     a->shard_count = threads ? (uint32_t)threads : 1;
+    quota_init(&a->held, (size_t)setup->config->max_queued, a->shard_count);
     a->places = calloc(threads + 1, sizeof *a->places);
     for (; a->places && threads && a->place_count < threads + 1; a->place_count++)
         if (place_init(&a->places[a->place_count], &a->common) < 0)
@@ -261,12 +262,13 @@ static int open_shards(struct actors *a, const struct server_setup *setup,
     for (uint32_t i = 0; a->shards && i < a->shard_count; i++) {
         struct place *p = shard_place(a, i);
         struct shard_setup shard;
-        setup_shard(setup, a->shard_count, &shard);
+        setup_shard(setup, &shard);
         shard.index = i;
         shard.loop = p->loop;
         shard.inbox = &a->inboxes[i];
         shard.host = &a->common.host_inbox;
         shard.stats = &a->stats;
+        shard.held = &a->held;
         shard.page = a->page;
         shard.tls = a->tls;
         shard.gate = a->gate;

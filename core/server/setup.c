@@ -29,8 +29,7 @@ void setup_host(const struct server_setup *setup, struct host_setup *out)
     };
 }
 
-void setup_shard(const struct server_setup *setup, uint32_t shard_count,
-                 struct shard_setup *out)
+void setup_shard(const struct server_setup *setup, struct shard_setup *out)
 {
     const struct config *c = setup->config;
     *out = (struct shard_setup){
@@ -41,7 +40,6 @@ void setup_shard(const struct server_setup *setup, uint32_t shard_count,
         .deflate_min = (size_t)c->deflate_min,
         .queue_max = (size_t)c->max_queue,
         .body_max = (size_t)c->max_body,
-        .queued_max = (size_t)c->max_queued / shard_count,
         .messages_a_second = (float)c->max_rate,
         .bytes_a_second = (float)c->max_byte_rate,
         .origins = c->origin.at,

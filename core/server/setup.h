@@ -27,10 +27,9 @@ struct server_setup {
 /* Mailboxes, clock, environment and statistics are not in it. */
 void setup_host(const struct server_setup *setup, struct host_setup *out);
 
-/* Of one of `shard_count` shards; index, loop, mailboxes, gate, page, TLS and statistics
- * are not in it. */
-void setup_shard(const struct server_setup *setup, uint32_t shard_count,
-                 struct shard_setup *out);
+/* Index, loop, mailboxes, gate, page, TLS, statistics and the sum that shards share are
+ * not in it. */
+void setup_shard(const struct server_setup *setup, struct shard_setup *out);
 
 void setup_gate(const struct config *c, struct gate_limits *out);
 

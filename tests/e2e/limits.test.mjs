@@ -2,6 +2,7 @@
  * went too far, and to nobody else. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { dialTls, encrypted, folder, makeCert } from "./certs.mjs";
@@ -386,6 +387,28 @@ limit("limit_max_queued_closes_1013_though_no_queue_is_full_by_itself",
     deaf.forEach((raw) => raw.resume());
     const first = await Promise.any(deaf.map(untilClosed));
     assert.deepEqual([first.at(-1).code, first.at(-1).reason], [1013, "too slow"]);
+    assert.deepEqual(await run(driver, "return 1"), [1]);
+  });
+
+const rss = (server) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, "utf8"))[1]) * 1024;
+
+limit("limit_max_queued_holds_for_the_first_message_of_each_client", ["--max-queued", "4m", "--close-time", "60"],
+  async (server, stage) => {
+    const driver = await openRaw(server, stage), large = 3 << 20, before = rss(server);
+    for (let i = 0; i < 30; i++) await openDeaf(server, stage);
+    for (let i = 0; i < 120; i++)
+      await run(driver, `local c = chat.room('deaf'):members()[${i % 30 + 1}] return c and c:send(('x'):rep(${large}))`);
+    await server.waitLog(/clients read too slowly, all together limit=--max-queued /);
+    const grown = rss(server) - before;
+    assert.ok(grown < 40 << 20, `${grown >> 20} MiB for 30 clients that read nothing`);
+  });
+
+limit("limit_max_queued_that_is_spent_leaves_alone_who_reads",
+  ["--max-queue", "64m", "--max-queued", "256k", "--close-time", "60"], async (server, stage) => {
+    const driver = await openRaw(server, stage);
+    const deaf = await openDeaf(server, stage);
+    await flood(driver, () => /limit=--max-queued /.test(server.stderr)); /* the driver heard each of its answers */
+    deaf.destroy();
     assert.deepEqual(await run(driver, "return 1"), [1]);
   });
 

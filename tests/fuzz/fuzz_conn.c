@@ -124,7 +124,8 @@ static void happen(struct conn *c, const struct conn_env *env, struct memory *m,
         conn_close(c, WS_CLOSE_NORMAL, bytes_of("bye"));
         break;
     case 4:
-        conn_too_slow(c, env->ping, what & 16);
+        env->drop_when_slow = what & 16;
+        conn_too_slow(c, env->ping);
         break;
     case 5:
         conn_pause(c, what & 16);
@@ -143,11 +144,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct memory m = {.stream = {.ops = &memory_ops, .fd = -1}};
     struct cidr trusted = {.addr = {.family = ADDR_UNIX}};
     struct addr from = {.family = ADDR_UNIX};
+    struct quota sum;
+    quota_init(&sum, 16384, 1);
     struct conn_env env = {
         .http = {2048, 32},
         .messages = {4096, 16},
         .queue_max = 8192,
-        .queued_max = 16384,
+        .held = {.sum = &sum},
         .messages_a_second = 50,
         .trusted = &trusted,
         .trusted_count = 1,
@@ -187,7 +190,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (conn_is_over(c, &code, &reason))
         REQUIRE(code >= 1000 && code < 5000 && reason.len <= 123);
     conn_deinit(c);
-    REQUIRE(env.queued == 0);
+    REQUIRE(env.held.used == 0);
     outframe_unref(env.ping);
     deflate_free(env.deflate);
     return 0;

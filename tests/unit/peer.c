@@ -72,10 +72,11 @@ int peer_init(struct peer *p)
     memset(p, 0, sizeof *p);
     stream_memory_init(&p->stream);
     p->read_size = 512;
+    quota_init(&p->sum, SIZE_MAX, 1);
     p->env = (struct conn_env){.http = {PEER_HEAD_MAX, 16},
                                .messages = {200, 4},
                                .queue_max = PEER_QUEUE_MAX,
-                               .queued_max = SIZE_MAX,
+                               .held = {.sum = &p->sum},
                                .stats = &p->stats,
                                .log = &quiet,
                                .ping = outframe_new(WS_PING, (struct bytes){0}),
@@ -96,9 +97,16 @@ void peer_open(struct peer *p)
     assert_int_equal(peer_init(p), 0);
 }
 
+void peer_spend_sum(struct peer *p)
+{
+    atomic_store(&p->sum.left, 0);
+    p->env.held.free = 0;
+}
+
 void peer_close(struct peer *p)
 {
     conn_deinit(p->conn);
+    assert_int_equal(p->env.held.used, 0);
     assert_int_equal(p->stream.freed, 1);
     assert_in_range(p->stream.fins, 0, 1);
     assert_false(p->stream.wrote_after);
@@ -163,8 +171,11 @@ enum send_result peer_send(struct peer *p, struct bytes text)
 {
     struct outframe *f = outframe_new(WS_TEXT, text);
     assert_non_null(f);
+    size_t waited = p->conn->out.count;
     enum send_result result = conn_send(p->conn, f);
-    assert_int_equal(atomic_load(&f->ref.count), result == SEND_OK ? 2 : 1);
+    size_t refs = 1 + p->conn->out.count - waited;
+    assert_int_equal(atomic_load(&f->ref.count), refs);
+    assert_true(refs == 1 || result == SEND_OK);
     outframe_unref(f);
     return result;
 }

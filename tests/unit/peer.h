@@ -20,6 +20,7 @@ enum {
 struct peer {
     struct stream_memory stream;
     struct conn_env env;
+    struct quota sum;
     struct stats stats;
     struct conn memory, *conn;           /* which is &memory */
     bool echo;                           /* messages are sent back at once */
@@ -38,6 +39,9 @@ int peer_init(struct peer *p);
 
 /* The same for tests in which memory is never out. */
 void peer_open(struct peer *p);
+
+/* Other peers hold all that all may hold together. */
+void peer_spend_sum(struct peer *p);
 
 /* Frees the conn, and holds it to having freed its stream once and written nothing after
  * FIN. */

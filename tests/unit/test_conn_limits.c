@@ -82,7 +82,7 @@ static void conn_too_slow_drops_what_has_not_begun_to_leave(void **state)
         p.stream.writes = (struct memory_script){steps, 1, 0, STREAM_AGAIN};
         fill(&p);
         conn_flush(p.conn);
-        conn_too_slow(p.conn, p.env.ping, false);
+        conn_too_slow(p.conn, p.env.ping);
         assert_over(&p, 1013, "too slow");
         p.stream.writes.rest = MEMORY_ALL;
         peer_run(&p);
@@ -138,6 +138,142 @@ static void conn_echoes_the_close_of_a_slow_peer(void **state)
     peer_run(&p);
     assert_int_equal(peer_took(&p).len, PEER_QUEUE_MAX + 4);
     assert_int_equal(p.stream.fins, 1);
+    peer_close(&p);
+}
+
+/* --- the sum over all peers ------------------------------------------------ */
+
+static void conn_with_nothing_waiting_is_served_past_a_spent_sum(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_open(&p);
+    peer_upgrade(&p);
+    peer_spend_sum(&p);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(peer_send(&p, bytes_of(text)), SEND_OK);
+        assert_int_equal(peer_took(&p).len, FRAME); /* without a turn */
+        assert_int_equal(p.env.held.used, 0);
+    }
+    assert_true(conn_is_open(p.conn));
+    peer_close(&p);
+}
+
+static void conn_whose_socket_takes_nothing_is_slow_once_the_sum_is_spent(void **state)
+{
+    (void)state;
+    struct peer p;
+    open_slow(&p);
+    peer_spend_sum(&p);
+    assert_int_equal(peer_send(&p, bytes_of(text)), SEND_FULL);
+    assert_int_equal(p.env.held.used, 0);
+    conn_too_slow(p.conn, p.env.ping);
+    assert_int_equal(atomic_load(&p.stats.limits[LIMIT_QUEUED].times), 1);
+    p.stream.writes.rest = MEMORY_ALL;
+    peer_run(&p);
+    assert_bytes_equal(peer_took(&p), BYTES("\x88\x0A\x03\xF5too slow"));
+    peer_close(&p);
+}
+
+static void conn_that_takes_half_a_frame_ends_once_the_sum_is_spent(void **state)
+{
+    (void)state;
+    static const ssize_t steps[] = {FRAME / 2};
+    struct peer p;
+    open_slow(&p);
+    peer_spend_sum(&p);
+    p.stream.writes = (struct memory_script){steps, 1, 0, STREAM_AGAIN};
+    assert_int_equal(peer_send(&p, bytes_of(text)), SEND_GONE);
+    assert_true(conn_is_dead(p.conn));
+    assert_int_equal(p.env.held.used, 0);
+    assert_int_equal(atomic_load(&p.stats.slow_closed), 1);
+    peer_close(&p);
+}
+
+static void conn_never_holds_more_than_the_sum(void **state)
+{
+    (void)state;
+    struct peer p;
+    open_slow(&p);
+    quota_init(&p.sum, 400, 1);
+    p.env.held = (struct quota_share){.sum = &p.sum};
+    int sent = 0;
+    while (peer_send(&p, bytes_of(text)) == SEND_OK)
+        assert_true(++sent < 4); /* each costs more than its bytes */
+    assert_true(sent > 0);
+    assert_in_range(p.env.held.used, sent * FRAME, 400);
+    peer_close(&p);
+}
+
+static void conn_holds_a_frame_until_its_last_byte_has_left(void **state)
+{
+    (void)state;
+    static const ssize_t steps[] = {FRAME - 1, STREAM_AGAIN, 1};
+    struct peer p;
+    open_slow(&p);
+    p.stream.writes = (struct memory_script){steps, COUNT(steps), 0, STREAM_AGAIN};
+    assert_int_equal(peer_send(&p, bytes_of(text)), SEND_OK);
+    int64_t held = p.env.held.used;
+    conn_flush(p.conn);
+    assert_int_equal(p.env.held.used, held);
+    conn_flush(p.conn);
+    assert_int_equal(p.env.held.used, 0);
+    peer_close(&p);
+}
+
+/* --- dropping ------------------------------------------------------------ */
+
+/* A peer with a full queue at the time of its ping, which loses messages rather than its
+ * connection. */
+static void open_dropping(struct peer *p)
+{
+    open_slow(p);
+    p->env.drop_when_slow = true;
+    fill(p);
+    conn_timeout(p->conn);
+    assert_true(conn_is_open(p->conn));
+    assert_int_equal(wait_of(p), CONN_WAIT_PONG);
+}
+
+static void conn_that_drops_survives_a_ping_and_a_pong_that_do_not_fit(void **state)
+{
+    (void)state;
+    static const ssize_t one[] = {1};
+    struct peer p;
+    open_dropping(&p);
+    peer_say_frame(&p, FIN | WS_PING, BYTES("there?"));
+    assert_true(conn_is_open(p.conn));
+    p.stream.writes = (struct memory_script){one, 1, 0, STREAM_AGAIN};
+    conn_flush(p.conn); /* a byte left: it reads */
+    conn_timeout(p.conn);
+    assert_true(conn_is_open(p.conn));
+    assert_int_equal(wait_of(&p), CONN_WAIT_PING);
+    peer_close(&p);
+}
+
+static void conn_that_drops_ends_when_its_full_queue_does_not_move(void **state)
+{
+    (void)state;
+    struct peer p;
+    open_dropping(&p);
+    conn_flush(p.conn);
+    conn_timeout(p.conn);
+    assert_true(conn_is_dead(p.conn));
+    assert_int_equal(atomic_load(&p.stats.limits[LIMIT_PING_TIMEOUT].times), 1);
+    peer_close(&p);
+}
+
+static void conn_that_took_its_ping_has_to_answer_it(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_open(&p);
+    peer_upgrade(&p);
+    p.env.drop_when_slow = true;
+    conn_timeout(p.conn);
+    conn_flush(p.conn); /* the ping has left, which says nothing of its peer */
+    conn_timeout(p.conn);
+    assert_true(conn_is_dead(p.conn));
     peer_close(&p);
 }
 
@@ -365,6 +501,14 @@ static void conn_abort_ends_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(conn_with_nothing_waiting_is_served_past_a_spent_sum),
+        cmocka_unit_test(conn_whose_socket_takes_nothing_is_slow_once_the_sum_is_spent),
+        cmocka_unit_test(conn_that_takes_half_a_frame_ends_once_the_sum_is_spent),
+        cmocka_unit_test(conn_never_holds_more_than_the_sum),
+        cmocka_unit_test(conn_holds_a_frame_until_its_last_byte_has_left),
+        cmocka_unit_test(conn_that_drops_survives_a_ping_and_a_pong_that_do_not_fit),
+        cmocka_unit_test(conn_that_drops_ends_when_its_full_queue_does_not_move),
+        cmocka_unit_test(conn_that_took_its_ping_has_to_answer_it),
         cmocka_unit_test(conn_send_is_full_at_the_cap),
         cmocka_unit_test(conn_send_has_room_as_bytes_leave),
         cmocka_unit_test(conn_too_slow_drops_what_has_not_begun_to_leave),

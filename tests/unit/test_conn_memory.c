@@ -105,7 +105,7 @@ static void slow_life(struct peer *p)
     p->stream.writes.rest = STREAM_AGAIN;
     for (int i = 0; i < 12; i++)
         say_frame(p, FIN | WS_TEXT, BYTES("hello"));
-    conn_too_slow(p->conn, p->env.ping, false);
+    conn_too_slow(p->conn, p->env.ping);
     p->stream.writes.rest = MEMORY_ALL;
     peer_run(p);
 }
@@ -163,7 +163,7 @@ static void conn_without_memory_for_its_close_is_dead(void **state)
         peer_open(&p);
         peer_upgrade(&p);
         alloc_fail_at(n);
-        conn_too_slow(p.conn, p.env.ping, false);
+        conn_too_slow(p.conn, p.env.ping);
         alloc_fail_at(0);
         assert_int_equal(conn_is_dead(p.conn), n == 2);
         assert_over(&p, 1013, n == 1 ? "" : "too slow");

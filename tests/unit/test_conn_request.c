@@ -32,7 +32,7 @@ static void respond(struct peer *p, const char *told)
     assert_string_equal(p->told, told);
     assert_true(conn_awaits_response(p->conn));
     assert_int_equal(wait_of(p), CONN_WAIT_RESPONSE);
-    assert_int_equal(p->env.queued, 0); /* the body is the mail's now */
+    assert_int_equal(p->env.held.used, 0); /* the body is the mail's now */
     p->told[p->told_len = 0] = 0;
     conn_respond(p->conn, &ok);
     assert_false(conn_awaits_response(p->conn));
@@ -104,7 +104,7 @@ static void judges_row(void **state)
         else
             assert_string_equal(p.told, "");
         assert_int_equal(p.stream.fins, r->told ? 0 : 1);
-        assert_int_equal(p.env.queued, 0);
+        assert_int_equal(p.env.held.used, 0);
         peer_close(&p);
     }
 }
@@ -244,7 +244,7 @@ static void conn_gives_a_body_its_time_and_then_408(void **state)
     peer_run(&p);
     assert_true(has(peer_took(&p), "HTTP/1.1 408 "));
     assert_int_equal(atomic_load(&p.stats.limits[LIMIT_HEAD_TIME].times), 1);
-    assert_int_equal(p.env.queued, 0);
+    assert_int_equal(p.env.held.used, 0);
     peer_close(&p);
 }
 
@@ -271,12 +271,12 @@ static void conn_counts_a_body_among_all_that_waits(void **state)
     struct peer p;
     peer_open(&p);
     peer_say(&p, BYTES(POST "Content-Length: 5\r\n\r\nhel"));
-    assert_true(p.env.queued > sizeof(POST));
-    p.env.queued_max = p.env.queued - 1;
+    assert_true(p.env.held.used > (int64_t)sizeof(POST));
+    peer_spend_sum(&p);
     peer_say(&p, BYTES("l"));
     assert_true(has(peer_took(&p), "HTTP/1.1 503 "));
     assert_int_equal(atomic_load(&p.stats.limits[LIMIT_QUEUED].times), 1);
-    assert_int_equal(p.env.queued, 0);
+    assert_int_equal(p.env.held.used, 0);
     peer_close(&p);
 }
 
@@ -288,7 +288,7 @@ static void conn_forgets_a_body_with_its_peer(void **state)
     peer_say(&p, BYTES(POST "Content-Length: 5\r\n\r\nhel"));
     peer_hang_up(&p, STREAM_END);
     peer_close(&p);
-    assert_int_equal(p.env.queued, 0);
+    assert_int_equal(p.env.held.used, 0);
 }
 
 static void conn_refuses_requests_that_come_too_fast(void **state)
