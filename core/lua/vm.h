@@ -59,9 +59,4 @@ int vm_call(struct vm *vm, lua_CFunction f, void *arg, char error[VM_ERROR_SIZE]
  * May raise for lack of memory on L. [from: -0, +0] */
 void vm_describe(lua_State *L, lua_State *from, char error[VM_ERROR_SIZE]);
 
-/* The names of before, for script/. */
-#define vm_work(vm, L, ns) budget_work(L, ns)
-#define vm_check(vm, L)    budget_need(L, 0)
-#define vm_run(vm, co)     budget_run(&(vm)->budget, co)
-
 #endif

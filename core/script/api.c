@@ -52,7 +52,7 @@ int api_push_result(lua_State *L, enum world_result result, const char *full)
 struct outframe *api_frame_new(lua_State *L, enum ws_opcode op, struct bytes payload)
 {
     struct host *h = host_of(L);
-    vm_work(&h->vm, L, 100 + payload.len / 4);
+    budget_work(L, 100 + payload.len / 4);
     if (payload.len > h->setup.frame_max)
         luaL_error(
             L, "%I bytes are too large to send: a client's queue holds %I (--max-queue)",

@@ -180,7 +180,7 @@ static struct evp_pkey_st *push_key(lua_State *L, const struct terms *t)
     held = lua_newuserdatauv(L, sizeof *held, 0);
     *held = (struct held_key){.alg = t->alg};
     luaL_setmetatable(L, KEY_TYPE);
-    vm_work(vm_of(L), L, PUBLIC_NS);
+    budget_work(L, PUBLIC_NS);
     held->key = jws_key_new(t->alg, t->key, &why);
     if (!held->key)
         luaL_error(L, "chat.crypto.jwt: the key is unusable: %s", why);
@@ -357,7 +357,7 @@ static int jwt(lua_State *L)
         return refuse(L, "wrong algorithm");
     if (has_field(L, header, "crit"))
         return refuse(L, "critical header");
-    vm_work(vm_of(L), L, key ? PUBLIC_NS : 0);
+    budget_work(L, key ? PUBLIC_NS : 0);
     if (!(key ? jws_has_key(&j, t.alg, key) : jws_has_secret(&j, t.key)))
         return refuse(L, "bad signature");
     if (!push_object(L, j.payload))

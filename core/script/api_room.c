@@ -158,7 +158,7 @@ static uint32_t append_members(lua_State *L, const struct listing *it, int field
             continue;
         if (left-- == 0)
             break;
-        vm_work(vm_of(L), L, LIST_ENTRY_NS);
+        budget_work(L, LIST_ENTRY_NS);
         if (out->len > 1)
             append(L, out, bytes_of(","));
         append_entry(L, c, it, fields, out);

@@ -5,7 +5,7 @@
 #include "script/app.h"
 #include "script/objects.h"
 #include "script/route.h"
-#include "lua/watchdog.h"
+#include "lua/stall_log.h"
 
 #include <lauxlib.h>
 #include <string.h>
@@ -46,7 +46,7 @@ static bool push_decoded(lua_State *L, struct run *r)
         r->protocol_error = "unknown_type";
         return false;
     }
-    watchdog_name(host_of(L)->setup.watchdog, lua_tostring(L, -4));
+    stall_log_name(host_of(L)->setup.stall_log, lua_tostring(L, -4));
     /* message, type, app, on, handler -> handler, message */
     lua_replace(L, -4);
     lua_pop(L, 2);
@@ -79,7 +79,7 @@ static void push_timer(lua_State *L, const struct run *r)
     if (lua_isnil(L, -1))
         luaL_error(L, "a timer is due, but app.timers.%s is not there",
                    lua_tostring(L, entry));
-    watchdog_name(host_of(L)->setup.watchdog, lua_tostring(L, entry));
+    stall_log_name(host_of(L)->setup.stall_log, lua_tostring(L, entry));
     lua_replace(L, entry);
 }
 

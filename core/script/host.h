@@ -12,7 +12,7 @@
 
 struct host;
 struct lua_State;
-struct watchdog;
+struct stall_log;
 
 struct host_option {
     const char *key, *value;
@@ -35,9 +35,9 @@ struct host_setup {
     size_t native_count;
     const struct log *log;
     struct stats *stats;
-    struct watchdog *watchdog; /* or NULL */
-    struct mailbox *inbox;     /* mail for it */
-    struct mailbox *shards;    /* their inboxes, by index */
+    struct stall_log *stall_log; /* or NULL */
+    struct mailbox *inbox;       /* mail for it */
+    struct mailbox *shards;      /* their inboxes, by index */
     uint32_t shard_count;
     struct mailbox *services;      /* takes MAIL_FETCH; MAIL_FETCHED comes to the inbox.
                                     * NULL: no service can be asked */

@@ -13,7 +13,7 @@ static lua_Integer index_of(lua_State *L, const struct client *c)
 
 void client_push(lua_State *L, struct client *c)
 {
-    vm_work(vm_of(L), L, 60); /* there are arrays of all of them */
+    budget_work(L, 60); /* there are arrays of all of them */
     host_push(L, KEY_CLIENTS);
     if (lua_rawgeti(L, -1, index_of(L, c)) == LUA_TNIL) {
         lua_pop(L, 1);
@@ -66,7 +66,7 @@ void room_push(lua_State *L, int index)
 {
     index = lua_absindex(L, index);
     check_name(L, index);
-    vm_work(vm_of(L), L, 100); /* there are arrays of all of them */
+    budget_work(L, 100); /* there are arrays of all of them */
     host_push(L, KEY_ROOMS);
     lua_pushvalue(L, index);
     if (lua_rawget(L, -2) == LUA_TNIL) {

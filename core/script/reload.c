@@ -7,7 +7,7 @@
 #include "script/route.h"
 #include "script/run.h"
 #include "script/transaction.h"
-#include "lua/watchdog.h"
+#include "lua/stall_log.h"
 
 #include <lauxlib.h>
 #include <stdio.h>
@@ -49,7 +49,7 @@ static int load(lua_State *L)
     app_swap(L);
     if (!h->is_scratch)
         return 0;
-    watchdog_name(h->setup.watchdog, "selftest");
+    stall_log_name(h->setup.stall_log, "selftest");
     app_push(L, NULL, "selftest");
     if (lua_isfunction(L, -1))
         lua_call(L, 0, 0);
@@ -61,9 +61,9 @@ static int load(lua_State *L)
 static int load_in(struct host *h, char error[VM_ERROR_SIZE])
 {
     vm_budget_begin(&h->vm, LOAD_SECONDS);
-    watchdog_begin(h->setup.watchdog, "load", 0);
+    stall_log_begin(h->setup.stall_log, "load", 0);
     int result = vm_call(&h->vm, load, h, error);
-    watchdog_end(h->setup.watchdog);
+    stall_log_end(h->setup.stall_log);
     vm_budget_end(&h->vm);
     if (result < 0)
         transaction_rollback(h);

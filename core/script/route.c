@@ -238,7 +238,7 @@ void route_respond(lua_State *L, struct asked *a, lua_State *co, int results)
     append_body(L, body, out);
     if (out->len > start && !answer_has_body((int)code))
         luaL_error(L, "a response of status %d has no body", (int)code);
-    vm_check(&h->vm, L);
+    budget_need(L, 0);
     if (world_respond(&h->world, a->id, (int)code, buf_bytes(out)) != WORLD_OK)
         luaL_error(L, "not enough memory");
     lua_settop(L, status - 1);

@@ -6,7 +6,7 @@
 #include "script/call.h"
 #include "script/route.h"
 #include "script/transaction.h"
-#include "lua/watchdog.h"
+#include "lua/stall_log.h"
 #include "wire/close.h"
 #include "wire/utf8.h"
 
@@ -55,9 +55,9 @@ static void resume(lua_State *L, struct run *r, int n)
     lua_xmove(L, co, n);
     h->current = r->task;
     vm_budget_begin(&h->vm, h->setup.handler_time);
-    lua_State *before = vm_run(&h->vm, co);
+    lua_State *before = budget_run(&h->vm.budget, co);
     int status = lua_resume(co, L, r->kind == RUN_RESUME ? n : n - 1, &results);
-    vm_run(&h->vm, before);
+    budget_run(&h->vm.budget, before);
     if (h->vm.budget.expired && (status == LUA_OK || status == LUA_YIELD)) {
         lua_pushfstring(co, "out of %s; what caught the error can't undo that",
                         h->vm.budget.overgrown ? "memory" : "time");
@@ -164,12 +164,13 @@ static void refuse(struct host *h, struct run *r)
 bool run_handler(struct host *h, struct run *r)
 {
     r->handler = r->task ? (enum run_kind)r->task->kind : r->kind;
-    watchdog_begin(h->setup.watchdog, kind_name(r->kind), r->client ? r->client->id : 0);
+    stall_log_begin(h->setup.stall_log, kind_name(r->kind),
+                    r->client ? r->client->id : 0);
     if (vm_call(&h->vm, begin_run, r, r->error) < 0) {
         r->failed = true;
         r->no_memory = h->vm.no_memory;
     }
-    watchdog_end(h->setup.watchdog);
+    stall_log_end(h->setup.stall_log);
     vm_budget_end(&h->vm);
     h->current = NULL;
     if (!r->failed && h->world.failed) {

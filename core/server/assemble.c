@@ -5,7 +5,7 @@
  * memory. */
 #include "server/assemble.h"
 
-#include "lua/watchdog.h"
+#include "lua/stall_log.h"
 #include "net/page.h"
 #include "net/tls.h"
 
@@ -232,7 +232,8 @@ static int open_host(struct actors *a, const struct server_setup *setup,
     (void)error;
     struct host_setup host;
     setup_host(setup, &host);
-    host.watchdog = a->watchdog = watchdog_new(setup->log); /* it serves without, too */
+    host.stall_log = a->stall_log =
+        stall_log_new(setup->log); /* it serves without, too */
     host.stats = &a->stats;
     host.inbox = &a->common.host_inbox;
     host.shards = a->inboxes;
@@ -249,9 +250,9 @@ static int open_host(struct actors *a, const struct server_setup *setup,
 static void close_host(struct actors *a)
 {
     host_free(a->host);
-    watchdog_free(a->watchdog);
+    stall_log_free(a->stall_log);
     a->host = a->main.host = NULL;
-    a->watchdog = NULL;
+    a->stall_log = NULL;
 }
 
 static int open_shards(struct actors *a, const struct server_setup *setup,

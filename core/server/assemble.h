@@ -16,8 +16,8 @@ struct actors {
     size_t place_count;
     struct place *host_place;
     struct host *host;
-    struct watchdog *watchdog; /* over the host; NULL: memory was short */
-    struct fetch *fetch;       /* NULL where no service may be asked */
+    struct stall_log *stall_log; /* over the host; NULL: memory was short */
+    struct fetch *fetch;         /* NULL where no service may be asked */
     struct host_option env[CONFIG_ENV_MAX];
     size_t env_count;
     struct shard **shards;

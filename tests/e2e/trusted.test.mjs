@@ -50,7 +50,7 @@ scenario("without_trust_there_is_nothing_of_it", { ...TRUSTED, args: [] }, async
   assert.deepEqual((await ana.run("return load(string.dump(function() end))"))[0], null);
 });
 
-/* --- the watchdog -------------------------------------------------------- */
+/* --- who holds the server ----------------------------------------------- */
 
 const HOLD = "os.execute('sleep 2.4')"; /* what no budget stops; time that passes is the matter */
 
@@ -84,7 +84,7 @@ for (const [what, rules] of [
   });
 }
 
-scenario("a_handler_that_is_ended_by_its_budget_is_no_case_for_the_watchdog", TRUSTED, async (stage) => {
+scenario("a_handler_that_is_ended_by_its_budget_is_not_told_of", TRUSTED, async (stage) => {
   const [ana] = await stage.actors(1);
   ana.say("while true do end");
   await ana.next();

@@ -1,7 +1,7 @@
-/* watchdog: the host counts what it begins and ends; the thread looks at the count a few
+/* stall_log: the host counts what it begins and ends; the thread looks at the count a few
  * times a second, and at its own clock. What is said about a run counts if the count is
  * the same before and after it was read. */
-#include "lua/watchdog.h"
+#include "lua/stall_log.h"
 
 #include "base/clock.h"
 
@@ -14,7 +14,7 @@
 
 enum { NAME_WORDS = 4, LOOK_MS = 200 };
 
-struct watchdog {
+struct stall_log {
     const struct log *log;
     pthread_t thread;
     pthread_mutex_t lock; /* over `ending` */
@@ -36,7 +36,7 @@ struct look {
 
 /* Reads what the host says. Returns the count that it belongs to, or 0 when it changed
  * meanwhile. */
-static uint64_t read_run(struct watchdog *w, struct look *l)
+static uint64_t read_run(struct stall_log *w, struct look *l)
 {
     uint64_t count = atomic_load_explicit(&w->count, memory_order_acquire);
     l->client = atomic_load_explicit(&w->client, memory_order_acquire);
@@ -48,7 +48,7 @@ static uint64_t read_run(struct watchdog *w, struct look *l)
     return count == atomic_load_explicit(&w->count, memory_order_acquire) ? count : 0;
 }
 
-static void look(struct watchdog *w, struct look *l)
+static void look(struct stall_log *w, struct look *l)
 {
     struct look next = {.since = clock_now()};
     if (l->told && atomic_load(&w->count) != l->count)
@@ -69,7 +69,7 @@ static void look(struct watchdog *w, struct look *l)
 
 static void *watch(void *arg)
 {
-    struct watchdog *w = arg;
+    struct stall_log *w = arg;
     struct look l = {0};
     pthread_mutex_lock(&w->lock);
     while (!w->ending) {
@@ -83,7 +83,7 @@ static void *watch(void *arg)
 }
 
 /* Signals are for the threads that were there before. */
-static int start(struct watchdog *w)
+static int start(struct stall_log *w)
 {
     sigset_t all, before;
     sigfillset(&all);
@@ -93,10 +93,10 @@ static int start(struct watchdog *w)
     return result == 0 ? 0 : -1;
 }
 
-struct watchdog *watchdog_new(const struct log *log)
+struct stall_log *stall_log_new(const struct log *log)
 {
     pthread_condattr_t monotonic;
-    struct watchdog *w = calloc(1, sizeof *w);
+    struct stall_log *w = calloc(1, sizeof *w);
     if (!w)
         return NULL;
     w->log = log;
@@ -113,7 +113,7 @@ struct watchdog *watchdog_new(const struct log *log)
     return NULL;
 }
 
-void watchdog_free(struct watchdog *w)
+void stall_log_free(struct stall_log *w)
 {
     if (!w)
         return;
@@ -128,13 +128,13 @@ void watchdog_free(struct watchdog *w)
 }
 
 /* Counts on. Only the host writes. */
-static void count(struct watchdog *w)
+static void count(struct stall_log *w)
 {
     uint64_t n = atomic_load_explicit(&w->count, memory_order_relaxed);
     atomic_store_explicit(&w->count, n + 1, memory_order_release);
 }
 
-static void set_name(struct watchdog *w, const char *name)
+static void set_name(struct stall_log *w, const char *name)
 {
     uint64_t words[NAME_WORDS] = {0};
     memcpy(words, name, strnlen(name, sizeof words));
@@ -142,7 +142,7 @@ static void set_name(struct watchdog *w, const char *name)
         atomic_store_explicit(&w->name[i], words[i], memory_order_release);
 }
 
-void watchdog_begin(struct watchdog *w, const char *name, uint64_t client)
+void stall_log_begin(struct stall_log *w, const char *name, uint64_t client)
 {
     if (!w)
         return;
@@ -151,7 +151,7 @@ void watchdog_begin(struct watchdog *w, const char *name, uint64_t client)
     count(w);
 }
 
-void watchdog_name(struct watchdog *w, const char *name)
+void stall_log_name(struct stall_log *w, const char *name)
 {
     if (!w)
         return;
@@ -160,7 +160,7 @@ void watchdog_name(struct watchdog *w, const char *name)
     count(w);
 }
 
-void watchdog_end(struct watchdog *w)
+void stall_log_end(struct stall_log *w)
 {
     if (w)
         count(w);
