@@ -9,7 +9,7 @@ done
 files=("$@")
 ((${#files[@]})) || files=(core/*.c core/*/*.c tests/unit/*.c tests/fuzz/*.c examples/*.c)
 read -ra libs < <(pkg-config --cflags lua5.4 lua5.4-cjson)
-flags=(-std=c11 -D_GNU_SOURCE -Icore -Itests/unit -Itests/fuzz "${libs[@]}")
+flags=(-std=c11 -D_GNU_SOURCE -Icore -Itests/unit -Itests/fuzz "${libs[@]}" -include tests/lint.h)
 failed=0
 
 # Not its malloc-leak: gcc 12 loses sight of pointers that live in arrays, as those of rooms and options do. Leaks are
@@ -23,12 +23,13 @@ printf '%s\0' "${files[@]}" | { grep -zv '^tests/unit/' || true; } |
 echo "== clang-tidy"
 printf '%s\0' "${files[@]}" | xargs -0 -P2 -I{} clang-tidy --quiet {} -- "${flags[@]}" 2>/dev/null || failed=1
 
-# It does not know that an anonymous mmap takes -1, nor that cmocka's asserts do not return.
+# It does not know that an anonymous mmap takes -1, that cmocka's asserts do not return, nor that the two symbols around a
+# Lua file that play/ carries in its code are the ends of one object.
 echo "== cppcheck"
 cppcheck --quiet --std=c11 -D_GNU_SOURCE -Icore -Itests/unit -Itests/fuzz --library=posix -j2 \
   --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
   --suppress=missingIncludeSystem --suppress=invalidFunctionArg:tests/unit/unit.h \
-  --suppress='arrayIndexOutOfBoundsCond:tests/unit/*' "${files[@]}" || failed=1
+  --suppress='arrayIndexOutOfBoundsCond:tests/unit/*' --suppress='comparePointers:core/play/*' "${files[@]}" || failed=1
 
 ((failed == 0)) && echo "lint: all is well"
 exit "$failed"
