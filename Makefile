@@ -7,6 +7,9 @@ CC     ?= cc
 
 LIB_PACKAGES  := gcc pkg-config liblua5.4-dev libev-dev libssl-dev lua-cjson-dev zlib1g-dev liburing-dev libcurl4-openssl-dev libunistring-dev
 TEST_PACKAGES := libcmocka-dev chromium lua-check clang clang-format curl openssl
+# The clients of tests/e2e/peers.
+PEER_PACKAGES := python3-tornado python3-websocket libmojolicious-perl libio-socket-ssl-perl golang-go \
+                 golang-github-gorilla-websocket-dev
 
 # Is there a node, and is it new enough?
 NODE18 := node -e 'process.exit(+(parseInt(process.versions.node) < 18))' 2>/dev/null
@@ -49,6 +52,9 @@ SO       := libcharlua.so.$(SOVERSION)
 FUZZERS  := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 20
 FUZZ_JOBS    ?= 2
+# The one client of tests/e2e/peers that has to be built.
+GOPEER       := $(BUILD)/peers/gorilla_client
+GOCODE       := /usr/share/gocode
 # Files of tests at a time.
 E2E_JOBS     ?= 2
 
@@ -88,11 +94,13 @@ tools:
 	  { echo 'The compiler ($(CC)) or libraries are missing: "make deps" installs them (Debian 12).' >&2; exit 1; }
 
 TELL := { echo 'What the tests need is missing: "make deps-test" installs it (Debian 12).' >&2; exit 1; }
-.PHONY: have-cmocka have-clang have-node have-modules
+.PHONY: have-cmocka have-clang have-node have-modules have-go
 have-cmocka:
 	@test -f /usr/include/cmocka.h || $(TELL)
 have-clang:
 	@command -v clang >/dev/null && command -v clang-format >/dev/null || $(TELL)
+have-go:
+	@command -v go >/dev/null && test -d $(GOCODE)/src/github.com/gorilla/websocket || $(TELL)
 have-node:
 	@$(NODE18) || $(TELL)
 have-modules: have-node
@@ -113,7 +121,7 @@ deps: ## install the libraries that the build needs
 	$(call install,$(LIB_PACKAGES))
 
 deps-test: deps ## install what the tests need beside them
-	$(call install,$(TEST_PACKAGES) libclang-rt-14-dev)
+	$(call install,$(TEST_PACKAGES) $(PEER_PACKAGES) libclang-rt-14-dev)
 	@$(NODE18) && command -v npm >/dev/null || \
 	  { $(MAKE) -s deps-node; }
 	@cd tests/e2e && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --loglevel=error --no-audit --no-fund; }
@@ -175,8 +183,13 @@ $(BUILD)/unit/test_pattern: UNITLIBS := $(shell pkg-config --libs lua5.4 2>/dev/
 $(BUILD)/unit/test_name_key: $(BUILD)/core/script/name_key.o
 $(BUILD)/unit/test_name_key: UNITLIBS := -lunistring
 
-e2e: $(BUILD)/charlua examples | have-modules ## run the end-to-end tests
+e2e: $(BUILD)/charlua $(GOPEER) examples | have-modules ## run the end-to-end tests
 	CHARLUA_BUILD=$(abspath $(BUILD)) $(STILL) node --test --test-concurrency=$(E2E_JOBS) tests/e2e/*.test.mjs
+
+# Without a network and modules: what Debian installs is in GOCODE.
+$(GOPEER): tests/e2e/peers/gorilla_client.go | have-go
+	@mkdir -p $(@D)
+	GO111MODULE=off GOPATH=$(GOCODE) go build -o $@ $<
 
 conformance: $(BUILD)/charlua | have-node ## run the rules of the RFCs on bare sockets
 	CHARLUA_BUILD=$(abspath $(BUILD)) node --test tests/conformance/*.test.mjs
