@@ -15,7 +15,7 @@ local SEVERITIES = { info = true, warning = true, critical = true }
 local recent = {}
 
 local function is_text(text, max)
-  local length = type(text) == "string" and utf8.len(text)
+  local length = type(text) == "string" and #text <= max * 4 and utf8.len(text)
   return length and length >= 1 and length <= max
 end
 

@@ -42,9 +42,9 @@ end
 --- Comes after the chat's own handler (priority 0): the question is heard before its answer.
 local robot = {
   chat.hook("on.say", function(_, msg)
-    local name, rest = msg.content:match("^!(%l+)%s*(.-)%s*$")
+    local name, rest = msg.content:match("^!(%l+)%s*(.*)$")
     local command = commands[name]
-    if command then say(ROBOT.uid, command(rest)) end
+    if command then say(ROBOT.uid, command(rest:match("^.*%S") or "")) end
   end, 10),
 }
 

@@ -46,6 +46,12 @@ t.case("dice show one of their sides", function(s)
   end
 end)
 
+t.case("a line of white space costs nobody time", function(s)
+  local ana = member(s, "Ana")
+  say(ana, "!dice x" .. (" "):rep(4000) .. "x")
+  ana:expect { from_uid = 0, content = "A die has 2 to 999 sides: !dice 6" }
+end)
+
 t.case("the robot is silent about all else", function(s)
   local ana = member(s, "Ana")
   for _, content in ipairs { "hi", "! help", "!", "!helping", "say !help" } do

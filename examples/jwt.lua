@@ -10,7 +10,7 @@ local NAME_MAX, CONTENT_MAX = 64, 4096 -- characters
 local TERMS = { alg = "EdDSA", key = chat.options.key, aud = "chat" }
 
 local function is_text(text, max)
-  local length = type(text) == "string" and utf8.len(text)
+  local length = type(text) == "string" and #text <= max * 4 and utf8.len(text)
   return length and length >= 1 and length <= max
 end
 

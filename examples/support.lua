@@ -10,7 +10,7 @@ local QUEUE_MAX, NAME_MAX, CONTENT_MAX = 100, 64, 4096 -- visitors, characters
 local function refuse(client, reason) client:send(chat.object("type", "error", "error", reason)) end
 
 local function is_text(text, max)
-  local length = type(text) == "string" and utf8.len(text)
+  local length = type(text) == "string" and #text <= max * 4 and utf8.len(text)
   return length and length >= 1 and length <= max
 end
 

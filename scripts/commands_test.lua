@@ -58,6 +58,16 @@ t.case("only what is said to all is a command", function(s)
   end
 end)
 
+t.case("a line of white space costs nobody time", function(s)
+  local ana = login(s, "Ana")
+  for _, line in ipairs {
+    "/me x" .. (" "):rep(16000) .. "x", "/me x" .. ("\n"):rep(16000) .. "x", "/me " .. ("x "):rep(8000) .. "x",
+  } do
+    say(ana, line)
+    ana:expect_error "bad_content"
+  end
+end)
+
 t.case("/me says it as one's doing, and history has it", function(s)
   local ana, beto = login(s, "Ana"), login(s, "Beto")
   say(ana, "/ME  <waves> ")

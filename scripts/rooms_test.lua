@@ -75,6 +75,21 @@ t.case("join asks for a login, and for a room that is another one", function(s)
   ana:expect_nothing()
 end)
 
+t.case("a name of white space costs nobody time", function(s)
+  local ana = login(s, "Ana")
+  for _, room in ipairs { (" "):rep(60000), "x" .. (" "):rep(60000) .. "x" } do
+    for _, kind in ipairs { "join", "topic" } do
+      ana:send { type = kind, room = room, topic = room }
+      ana:expect_error("bad_" .. (kind == "join" and "room" or "topic"))
+    end
+    local eva = s:client {}
+    eva:send { type = "login", name = room, room = room }
+    eva:expect_error "bad_room"
+    eva:send { type = "login", name = room }
+    eva:expect_error "bad_name"
+  end
+end)
+
 t.case("who makes a room may give it a password; nobody enters without, by login neither", function(s)
   local ana, beto = login(s, "Ana"), login(s, "Beto")
   ana:skip()

@@ -104,7 +104,7 @@ end
 
 --- The member of `room` whose id is `id`, or nil.
 local function member_of(room, id)
-  local peer = type(id) == "string" and id:find("^%d+$") and chat.client(math.tointeger(id))
+  local peer = type(id) == "string" and #id <= 16 and id:find("^%d+$") and chat.client(math.tointeger(id))
   return peer and peer.state.room == room and peer or nil
 end
 
