@@ -52,13 +52,12 @@ function bans.put(key, ban, max)
 end
 
 function bans.lift(key)
-  all()[key] = nil
+  expiring.drop(all(), key)
 end
 
 --- Those in force, the next to end first.
 function bans.list()
-  local list = {}
-  for key in pairs(all()) do list[#list + 1] = bans.get(key) end
+  local list = expiring.all(all())
   table.sort(list, function(a, b) return a.ends < b.ends end)
   return list
 end

@@ -13,7 +13,8 @@
 --
 -- A reason has 1 to 200 characters, seconds are 1 to a year. The room hears of kick, mute and unmute with from_uid,
 -- uid, seconds and reason; of a ban and unban the moderator hears that it is done. Errors: not_allowed (also against
--- moderators), bad_reason, bad_seconds, no_such_user, bad_address, bad_name, no_such_ban, too_many_bans.
+-- moderators), bad_reason, bad_seconds, no_such_user, bad_address, bad_name, no_such_ban, too_many_bans,
+-- too_many_mutes.
 --
 -- Who is banned is closed with 1008, and hears {"type":"error","error":"banned","retry_after":SECONDS} if it was in,
 -- or tries the banned name; who is mute hears the same with "muted". A mute stays with the address of a client that
@@ -51,11 +52,6 @@ end
 function moderation.on_open(client)
   local ban = bans.of_address(client)
   if ban then return false, 1008, ("banned for %d seconds"):format(math.ceil(ban.ends - chat.now())) end
-  mutes.take_over(client)
-end
-
-function moderation.on_close(client)
-  mutes.leave(client, options.bans)
 end
 
 function moderation.on.login(client, msg)
@@ -122,8 +118,9 @@ end)
 command("mute", true, function(client, msg, reason, seconds)
   local target, problem = target_of(msg)
   if not target then return problem end
-  announce("mute", client, target, seconds, reason)
-  mutes.set(target, seconds)
+  local left = mutes.set(target, seconds, options.bans)
+  if not left then return "too_many_mutes" end
+  announce("mute", client, target, left, reason)
 end)
 
 command("unmute", false, function(client, msg, reason)

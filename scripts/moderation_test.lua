@@ -191,17 +191,72 @@ t.case("what a mute takes is an option, and a mute moderator speaks", {
   ana:expect { type = "user_list" }
 end)
 
-t.case("mutes of addresses are at most so many", { rules = rules "bans = 1" }, function(s)
+t.case("mutes of addresses are at most so many; those that have ended do not count", { rules = rules "bans = 1" },
+  function(s)
+    local mod, ana, beto = enter_three(s)
+    mod:send { type = "mute", uid = ana.id, seconds = 60, reason = "spam" }
+    mod:skip()
+    mod:send { type = "mute", uid = beto.id, seconds = 60, reason = "spam" }
+    mod:expect_error "too_many_mutes"
+    beto:skip()
+    say(beto)
+    beto:expect { type = "say" }
+    s:advance(60)
+    mod:skip()
+    mod:send { type = "mute", uid = beto.id, seconds = 60, reason = "spam" }
+    mod:expect { type = "mute" }
+  end)
+
+t.case("another tab of who is mute is mute, and so is one that comes while the first is there", function(s)
   local mod, ana, beto = enter_three(s)
-  for _, c in ipairs { ana, beto } do
-    mod:send { type = "mute", uid = c.id, seconds = 60, reason = "spam" }
-    c:close()
+  local tab = enter(s, "Ana 2")
+  mod:send { type = "mute", uid = ana.id, seconds = 60, reason = "spam" }
+  local late = enter(s, "Ana 3")
+  for _, c in ipairs { ana, tab, late } do
+    c:skip()
+    say(c)
+    c:expect_error "muted"
   end
-  s:expect_log "too many mutes"
-  say(enter(s, "Beto", nil, "192.0.2.2"))
-  local again = enter(s, "Ana", nil, "192.0.2.1")
-  say(again)
-  again:expect_error "muted"
+  beto:skip()
+  say(beto)
+  beto:expect { type = "say" }
+  tab:skip()
+  mod:send { type = "unmute", uid = late.id, reason = "sorry" }
+  tab:skip()
+  say(tab)
+  tab:expect { type = "say" }
+end)
+
+t.case("a mute that lasts longer stays, on whichever tab and over coming again", function(s)
+  local mod, ana = enter_three(s)
+  local tab = enter(s, "Ana 2")
+  mod:send { type = "mute", uid = ana.id, seconds = 600, reason = "spam" }
+  mod:skip()
+  s:advance(1)
+  mod:send { type = "mute", uid = ana.id, seconds = 60, reason = "spam" }
+  mod:expect { type = "mute", seconds = 599 }
+  mod:send { type = "mute", uid = tab.id, seconds = 60, reason = "spam" }
+  mod:expect { type = "mute", seconds = 599 }
+  ana:close()
+  tab:close()
+  s:advance(598)
+  ana = enter(s, "Ana")
+  say(ana)
+  ana:expect_error "muted"
+  s:advance(1)
+  say(ana)
+  ana:expect { type = "say" }
+end)
+
+t.case("who comes by a unix socket is muted alone", function(s)
+  local mod = enter_three(s)
+  local ana, beto = enter(s, "Ana", nil, "unix"), enter(s, "Beto", nil, "unix")
+  mod:send { type = "mute", uid = ana.id, seconds = 60, reason = "spam" }
+  for _, c in ipairs { ana, beto } do c:skip() end
+  say(ana)
+  ana:expect_error "muted"
+  say(beto)
+  beto:expect { type = "say" }
 end)
 
 -- ban ---------------------------------------------------------------------
@@ -331,7 +386,9 @@ t.case("state of another shape breaks nothing", function(s)
     local chat, app = require "charlua", require "chat"
     function app.on.odd(client)
       client.state.moderation = { ends = "never" }
-      chat.state.moderation = { bans = { ["name ana"] = { ends = "never" }, ["name eva"] = 5 }, mutes = "all" }
+      chat.state.moderation = {
+        bans = { entries = { ["name ana"] = { ends = "never" }, ["name eva"] = 5 }, count = 2 }, mutes = "all",
+      }
     end
     return app
   ]]

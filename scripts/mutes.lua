@@ -1,4 +1,6 @@
 --- mutes.lua: the part of moderation.lua that decides who is mute.
+-- A mute belongs to the address of a client (IPv6: its network of 64 bits), so that another tab, or coming again, is no
+-- way around it. A client whose address stands for many, as behind a unix socket, is muted alone, until it goes.
 local chat = require "charlua"
 local expiring = require "expiring"
 local network = require "network"
@@ -7,33 +9,39 @@ local mutes = {}
 
 local function of_addresses() return expiring.table("moderation", "mutes") end
 
---- The mute of `client`, or nil.
-function mutes.of(client)
-  local entry = client.state.moderation
-  return type(entry) == "table" and type(entry.ends) == "number" and chat.now() < entry.ends and entry or nil
+--- The address that `client` shares its mute with, or nil.
+local function address_of(client)
+  local address = network(client.ip)
+  return address ~= "unix" and address or nil
 end
 
-function mutes.set(client, seconds)
-  client.state.moderation = { ends = chat.now() + seconds }
+--- The mute of `client`, or nil: a table that has `ends`.
+function mutes.of(client)
+  local kept, own = of_addresses(), client.state.moderation
+  if type(own) == "table" and type(own.ends) == "number" and chat.now() < own.ends then return own end
+  if kept.count == 0 then return nil end -- almost always, and reading an address costs
+  local address = address_of(client)
+  return address and expiring.get(kept, address)
+end
+
+--- Mutes `client` for so many seconds; a mute that lasts longer stays. → how many seconds are left | nil, "full" if
+-- `max` other addresses are mute.
+function mutes.set(client, seconds, max)
+  local mute, now = mutes.of(client), chat.now()
+  if mute and mute.ends >= now + seconds then return mute.ends - now end
+  local address = address_of(client)
+  if not address then
+    client.state.moderation = { ends = now + seconds }
+  elseif not expiring.put(of_addresses(), address, { ends = now + seconds }, max) then
+    return nil, "full"
+  end
+  return seconds
 end
 
 function mutes.lift(client)
-  of_addresses()[network(client.ip) or "?"] = nil
+  local address = address_of(client)
+  if address then expiring.drop(of_addresses(), address) end
   client.state.moderation = nil
-end
-
---- A client has come: the mute that its address was left with is its own.
-function mutes.take_over(client)
-  local mute = expiring.get(of_addresses(), network(client.ip) or "?")
-  if mute then client.state.moderation = { ends = mute.ends } end
-end
-
---- A client goes, and leaves its mute with its address; at most `max` addresses have one.
-function mutes.leave(client, max)
-  local mute, address = mutes.of(client), network(client.ip)
-  if mute and address and not expiring.put(of_addresses(), address, { ends = mute.ends }, max) then
-    chat.log("warn", ("too many mutes: one goes with its client=%d"):format(client.id))
-  end
 end
 
 return mutes

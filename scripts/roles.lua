@@ -75,7 +75,7 @@ function roles.on.auth(client, msg)
   end
   chat.log("info", ("moderator client=%d address=%s"):format(client.id, address))
   client:send(chat.object("type", "auth", "role", "moderator"))
-  attempts[address] = nil
+  expiring.drop(attempts, address)
   client.state.roles = { role = "moderator", ends = ends }
 end
 
