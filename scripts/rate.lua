@@ -1,10 +1,12 @@
 --- rate.lua: drops messages from clients who talk too fast, and slows rooms down.
 -- app.use = { require "rate" }, or with other numbers { require("rate").configure { messages = 10 } }.
 --
--- Flood control: a client may say `messages` at once, and as many again in every `seconds`; the bucket counts
--- messages of the `types`. Slow mode: between two of them that one client says in a room lie so many seconds.
+-- Flood control: a client may send `messages` that others hear at once, a login included, and as many again in every
+-- `seconds`. What only the client itself hears of (`quiet`, such as asking for a list) has an allowance of its own.
+-- Slow mode: between two messages that others in a room hear of one client lie so many seconds, but for moving.
 -- A message that comes too early is dropped and answered; after `refusals` of them without a pause the client is
--- closed with 1008. It has paused when its bucket is full again.
+-- closed with 1008. It has paused when its allowance is full again. Coming again is no pause: what a client has used
+-- up stays with its address, and the next one from there begins with that.
 --
 --   {"type":"slow_mode","seconds":30}  a moderator (roles.lua) sets it for the own room; 0 to 3600, 0 is off
 --
@@ -13,44 +15,58 @@
 --   not_logged_in, not_allowed, bad_seconds               to slow_mode
 local chat = require "charlua"
 local configure = require "configure"
+local expiring = require "expiring"
+local network = require "network"
 local refuse = require "refuse"
 local roles = require "roles"
 
 local SLOW_MAX = 3600
 local INSTANT = 0.001 -- seconds: sums of fractions are never quite whole
+local ADDRESSES_MAX = 10000 -- that are remembered after their clients have gone
 
 local rate = { on = {} }
 
 local options = {
-  types = { "say" }, -- the messages that count
-  messages = 5,      -- that may come at once
-  seconds = 10,      -- in which as many more are granted
-  refusals = 20,     -- then it is closed
-  slow_mode = 0,     -- seconds, for rooms in which nobody has set it
+  messages = 5,        -- that may come at once
+  seconds = 10,        -- in which as many more are granted
+  quiet = {            -- the types that others do not hear
+    "user_list", "history", "rooms", "typing", "pong", "auth", "kick", "mute", "unmute", "ban", "unban", "bans",
+    "slow_mode",
+  },
+  quiet_messages = 50, -- of these
+  refusals = 20,       -- then it is closed
+  slow_mode = 0,       -- seconds, for rooms in which nobody has set it
   is_moderator = roles.is_moderator, -- says who may set slow mode and is exempt from it
 }
 
-local counts = { say = true } -- options.types as a set
+local MOVES = { join = true, part = true } -- slow mode holds nobody back in a room
+local quiet = {} -- options.quiet as a set
 
 --- Sets options by name; returns the module.
 function rate.configure(changes)
   configure("rate", options, changes)
-  if options.messages < 1 or options.seconds <= 0 or options.refusals < 1 then
-    error("rate: messages and refusals are at least 1, seconds are more than 0", 2)
+  if options.messages < 1 or options.quiet_messages < 1 or options.seconds <= 0 or options.refusals < 1 then
+    error("rate: messages, quiet_messages and refusals are at least 1, seconds are more than 0", 2)
   end
-  counts = {}
-  for _, name in ipairs(options.types) do counts[name] = true end
+  quiet = {}
+  for _, name in ipairs(options.quiet) do quiet[name] = true end
   return rate
 end
 
+rate.configure {}
+
 --- What is counted of `client`; it survives a reload.
 local function account(client)
-  local state, fresh = client.state, { tokens = options.messages, at = chat.now(), refusals = 0, said_at = -1e9 }
+  local state, fresh = client.state, {
+    tokens = options.messages, quiet = options.quiet_messages, at = chat.now(), refusals = 0, said_at = -1e9,
+  }
   for key in pairs(fresh) do
     if type(state.rate) ~= "table" or type(state.rate[key]) ~= "number" then state.rate = fresh end
   end
   return state.rate
 end
+
+local function left_behind() return expiring.table("rate", "accounts") end
 
 --- The seconds of slow mode in `room`: what a moderator set, or the option.
 local function slow_mode(room)
@@ -58,27 +74,37 @@ local function slow_mode(room)
   return type(set) == "table" and type(set.slow_mode) == "number" and set.slow_mode or options.slow_mode
 end
 
---- How long `client` has to wait until it may talk; 0, and its message is counted, if it may.
-local function wait(client, mine)
-  local now, room = chat.now(), client.state.room
-  local per_second = options.messages / options.seconds
-  mine.tokens = math.min(options.messages, mine.tokens + math.max(0, now - mine.at) * per_second)
+--- Fills both allowances of `mine` for the time since they were last looked at.
+local function fill(mine)
+  local now = chat.now()
+  local part = math.max(0, now - mine.at) / options.seconds
+  mine.tokens = math.min(options.messages, mine.tokens + part * options.messages)
+  mine.quiet = math.min(options.quiet_messages, mine.quiet + part * options.quiet_messages)
   mine.at = now
   if mine.tokens >= options.messages then mine.refusals = 0 end
-  local seconds = (1 - mine.tokens) / per_second
+end
+
+--- How long `client` has to wait until it may send a message of this type; 0, and it is counted, if it may.
+local function wait(client, mine, kind)
+  fill(mine)
+  local purse, most = "tokens", options.messages
+  if quiet[kind] then purse, most = "quiet", options.quiet_messages end
+  local seconds = (1 - mine[purse]) * options.seconds / most
   if seconds > INSTANT then return seconds end
-  mine.tokens = math.max(0, mine.tokens - 1)
-  seconds = room and mine.said_at + slow_mode(room) - now or 0
+  mine[purse] = math.max(0, mine[purse] - 1)
+  local room = client.state.room
+  if purse == "quiet" or not room or MOVES[kind] then return 0 end
+  seconds = mine.said_at + slow_mode(room) - mine.at
   if seconds > INSTANT and not options.is_moderator(client) then return seconds end
-  mine.said_at = now
+  mine.said_at = mine.at
   return 0
 end
 
---- Runs before the handlers of every type.
-rate.on["*"] = function(client, msg)
-  if not counts[msg.type] then return end
+--- Runs before the handlers of every type. What a module makes `by` itself of a client's message has been counted.
+rate.on["*"] = function(client, msg, by)
+  if by then return end
   local mine = account(client)
-  local seconds = wait(client, mine)
+  local seconds = wait(client, mine, msg.type)
   if seconds <= 0 then return end
   mine.refusals = mine.refusals + 1
   refuse(client, "slow_down", "retry_after", math.ceil(seconds - INSTANT))
@@ -87,6 +113,25 @@ rate.on["*"] = function(client, msg)
     client:close(1008, "slow down")
   end
   return false
+end
+
+--- Who comes begins with what the last one from there has left.
+function rate.on_open(client)
+  local address, kept = network(client.ip) or "?", left_behind()
+  client.state.rate = expiring.get(kept, address)
+  expiring.drop(kept, address)
+end
+
+--- A client that goes leaves its account with its address, unless that is everybody's, or another one has used up more.
+function rate.on_close(client)
+  local mine, address, kept = account(client), network(client.ip), left_behind()
+  fill(mine)
+  local other, room = address and expiring.get(kept, address), client.state.room
+  local seconds = (1 - mine.tokens / options.messages) * options.seconds
+  if room then seconds = math.max(seconds, mine.said_at + slow_mode(room) - mine.at) end
+  if not address or address == "unix" or seconds <= INSTANT or other and other.tokens < mine.tokens then return end
+  mine.ends = mine.at + seconds
+  expiring.put(kept, address, mine, ADDRESSES_MAX)
 end
 
 --- {"type":"slow_mode","seconds":...}: for the moderator's room, as long as it has members.

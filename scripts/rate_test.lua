@@ -9,7 +9,14 @@ end
 
 t.preset { script = "chat.lua", rules = rules(), set = { moderator_secret = "mate" } }
 
-local enter, say, promote = players.enter, players.say, players.promote
+local say, promote = players.say, players.promote
+
+--- A client that has logged in, and that long ago.
+local function enter(s, ...)
+  local client = players.enter(s, ...)
+  s:advance(10)
+  return client
+end
 
 --- `c` may say `count` times, and not once more; returns when it should come again.
 local function has_room_for(c, count)
@@ -34,7 +41,8 @@ t.case("so many may come at once, and the next is dropped and answered", functio
 end)
 
 t.case("who waits as long as it was told is heard", { rules = rules "messages = 1, seconds = 49" }, function(s)
-  local ana = enter(s, "Ana") -- 49 times 1/49 is a little less than 1
+  local ana = enter(s, "Ana")
+  s:advance(39) -- 49 times 1/49 is a little less than 1
   for _ = 1, 20 do
     t.equal(has_room_for(ana, 1), 49)
     s:advance(49)
@@ -58,16 +66,43 @@ t.case("each client has its own bucket", function(s)
   has_room_for(beto, 5)
 end)
 
-t.case("messages of other types do not count", function(s)
+t.case("a login counts", function(s)
+  has_room_for(players.enter(s, "Ana"), 4)
+end)
+
+t.case("all that others hear counts: new names, away, topics, other rooms, and what nobody has heard of yet", {
+  rules = players.rules 'require "rate", require "commands", require "nicknames", require "rooms", require "typing"',
+}, function(s)
+  local wanted = {
+    { type = "login", name = "Eva" }, { type = "nick", name = "Eva" }, { type = "away", text = "lunch" },
+    { type = "back" }, { type = "topic", topic = "tea" }, { type = "join", room = "den" }, { type = "part" },
+    { type = "say", to_uid = "all", content = "/away lunch" },
+  }
+  for _, msg in ipairs(wanted) do
+    local ana = enter(s, "Ana", "nook")
+    for _ = 1, 5 do ana:send(msg) end
+    for _, answer in ipairs(ana:skip()) do t.ok(answer.error ~= "slow_down", msg.type) end
+    ana:send(msg)
+    ana:expect_error "slow_down"
+    say(ana)
+    ana:expect_error "slow_down"
+    ana:close()
+    s:advance(60)
+  end
+end)
+
+t.case("what nobody else hears has an allowance of its own", function(s)
   local ana = enter(s, "Ana")
-  for _ = 1, 30 do
+  for _ = 1, 50 do
     ana:send { type = "user_list" }
     ana:expect { type = "user_list" }
   end
+  ana:send { type = "user_list" }
+  t.equal(ana:expect_error "slow_down".retry_after, 1)
   has_room_for(ana, 5)
 end)
 
-t.case("which types count is an option", { rules = rules 'types = { "user_list", "say" }, messages = 2' }, function(s)
+t.case("which types others do not hear is an option", { rules = rules 'quiet = {}, messages = 2' }, function(s)
   local ana = enter(s, "Ana")
   say(ana)
   ana:send { type = "user_list" }
@@ -77,6 +112,40 @@ t.case("which types count is an option", { rules = rules 'types = { "user_list",
   ana:send { type = "user_list" }
   ana:expect_error "slow_down"
 end)
+
+t.case("coming again brings no new allowance, and fills nobody else's", function(s)
+  local ana, tab = enter(s, "Ana", nil, "2001:db8::1"), enter(s, "Ana", nil, "2001:db8::2")
+  ana:skip()
+  has_room_for(ana, 5)
+  say(tab)
+  ana:close()
+  tab:close() -- it has more left than Ana had
+  s:reload()
+  local again = s:client { ip = "2001:db8::3" }
+  again:send { type = "login", name = "Ana" }
+  again:expect_error "slow_down"
+  local beto = s:client { ip = "2001:db8:0:1::1" }
+  beto:send { type = "login", name = "Beto" }
+  beto:expect { type = "user_list" }
+  again:close()
+  s:advance(10)
+  has_room_for(players.enter(s, "Ana", nil, "2001:db8::1"), 4)
+end)
+
+t.case("coming again does not evade slow mode, nor being closed for flooding", { rules = rules "slow_mode = 60" },
+  function(s)
+    local ana = enter(s, "Ana", nil, "192.0.2.1")
+    say(ana)
+    for _ = 1, 10 do say(ana) end
+    ana:close()
+    s:advance(5)
+    ana = players.enter(s, "Ana", nil, "192.0.2.1")
+    say(ana)
+    t.equal(ana:expect_error "slow_down".retry_after, 55)
+    for _ = 1, 9 do say(ana) end
+    ana:skip()
+    ana:expect_closed(1008)
+  end)
 
 t.case("what is refused by the chat counts as well", function(s)
   local eva = s:client {}
