@@ -35,20 +35,14 @@ function bans.get(key)
   return expiring.get(all(), key)
 end
 
---- The ban of the address of `client`, or nil.
-function bans.of_address(client)
-  return bans.get("address " .. (network(client.ip) or "?"))
-end
-
---- The ban of the name that `msg` logs in with, or nil.
-function bans.of_name(msg)
-  local name = names.clean(msg.name, NAME_MAX)
-  return name and bans.get(key_of_name(name))
-end
-
---- → true | nil, "full": there are `max` others.
-function bans.put(key, ban, max)
-  return expiring.put(all(), key, ban, max)
+--- Completes `ban` and keeps it under `key`; one that lasts longer goes on as long. → the seconds that are left |
+-- nil, "full" if there are `max` others.
+function bans.set(key, ban, seconds, reason, max)
+  local now, older = chat.now(), bans.get(key)
+  if older then seconds = math.max(seconds, older.ends - now) end
+  ban.reason, ban.ends = reason, now + seconds
+  if not expiring.put(all(), key, ban, max) then return nil, "full" end
+  return seconds
 end
 
 function bans.lift(key)
@@ -62,9 +56,22 @@ function bans.list()
   return list
 end
 
---- Tells `client` that it is banned.
-function bans.tell(client, ban)
-  return refuse(client, "banned", "retry_after", math.ceil(ban.ends - chat.now()))
+local function seconds_left(ban)
+  return math.ceil(ban.ends - chat.now())
+end
+
+--- on_open: lets nobody in from a banned address.
+function bans.check_address(client)
+  local ban = bans.get("address " .. (network(client.ip) or "?"))
+  if ban then return false, 1008, ("banned for %d seconds"):format(seconds_left(ban)) end
+end
+
+--- on.login: nobody has a banned name, but for moderators.
+function bans.check_name(client, msg)
+  local name = names.clean(msg.name, NAME_MAX)
+  local ban = name and bans.get(key_of_name(name))
+  if not ban or roles.is_moderator(client) then return end
+  return refuse(client, "banned", "retry_after", seconds_left(ban))
 end
 
 --- Closes all whom the ban under `key` is about, but for moderators; a part at a time, as there may be many.
@@ -74,7 +81,7 @@ function bans.enforce(key, ban)
     local address, name = network(client.ip), client.state.name
     if (address and "address " .. address == key or type(name) == "string" and key_of_name(name) == key)
       and not roles.is_moderator(client) then
-      bans.tell(client, ban)
+      refuse(client, "banned", "retry_after", seconds_left(ban))
       client:close(1008, "banned")
     end
   end

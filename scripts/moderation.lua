@@ -2,7 +2,7 @@
 -- app.use = { require "roles", require "moderation" }: who is a moderator, roles.lua says. They send
 --
 --   {"type":"kick","uid":...,"reason":...}                    it is closed with 1008
---   {"type":"mute","uid":...,"seconds":...,"reason":...}      what it says comes to nothing
+--   {"type":"mute","uid":...,"seconds":...,"reason":...}      what others would hear of it comes to nothing
 --   {"type":"unmute","uid":...,"reason":...}
 --   {"type":"ban","uid":...,"seconds":...,"reason":...}       its address
 --   {"type":"ban","address":...,"seconds":...,"reason":...}   an address, or of IPv6 the network of 64 bits around it
@@ -17,8 +17,9 @@
 -- too_many_mutes.
 --
 -- Who is banned is closed with 1008, and hears {"type":"error","error":"banned","retry_after":SECONDS} if it was in,
--- or tries the banned name; who is mute hears the same with "muted". A mute stays with the address of a client that
--- goes. All is logged, with the reason. Bans and mutes survive a reload and end with the server.
+-- or tries the banned name; who is mute hears the same with "muted". A mute is one of an address, as a ban by uid is.
+-- Of two mutes or bans the longer one holds. All is logged, with the reason. Bans and mutes survive a reload and end
+-- with the server.
 local chat = require "charlua"
 local bans = require "bans"
 local configure = require "configure"
@@ -33,40 +34,24 @@ local SECONDS_MAX = 366 * 86400
 local moderation = { on = {} }
 
 local options = {
-  bans = 1000,       -- at most; and as many mutes of addresses
-  types = { "say" }, -- the messages that a mute takes
+  bans = 1000, -- at most; and as many mutes of addresses
+  types = { -- the messages that a mute takes
+    "say", "login", "nick", "away", "back", "topic", "join", "part", "typing",
+  },
 }
-
-local silenced = { say = true } -- options.types as a set
 
 --- Sets options by name; returns the module.
 function moderation.configure(changes)
   configure("moderation", options, changes)
-  silenced = {}
-  for _, name in ipairs(options.types) do silenced[name] = true end
+  mutes.take(options.types)
   return moderation
 end
 
--- What befalls clients ------------------------------------------------------
+moderation.configure {}
 
-function moderation.on_open(client)
-  local ban = bans.of_address(client)
-  if ban then return false, 1008, ("banned for %d seconds"):format(math.ceil(ban.ends - chat.now())) end
-end
-
-function moderation.on.login(client, msg)
-  local ban = bans.of_name(msg)
-  if ban and not roles.is_moderator(client) then return bans.tell(client, ban) end
-end
-
---- Runs before the handlers of every type.
-moderation.on["*"] = function(client, msg)
-  local mute = silenced[msg.type] and mutes.of(client)
-  if not mute or roles.is_moderator(client) then return end
-  return refuse(client, "muted", "retry_after", math.ceil(mute.ends - chat.now()))
-end
-
--- What moderators say -------------------------------------------------------
+moderation.on_open = bans.check_address
+moderation.on.login = bans.check_name
+moderation.on["*"] = mutes.check
 
 --- Adds the message `name`; `act(client, msg, reason, seconds)` returns an error's code if it could not.
 local function command(name, is_timed, act)
@@ -139,10 +124,10 @@ command("ban", true, function(client, msg, reason, seconds)
   end
   local ban, key = bans.read(wanted)
   if not ban then return key end
-  ban.reason, ban.ends = reason, chat.now() + seconds
-  if not bans.put(key, ban, options.bans) then return "too_many_bans" end
-  audit("ban", client, ("%s=%q"):format(ban.field, ban.value), seconds, reason)
-  client:send(chat.object("type", "ban", ban.field, ban.value, "seconds", seconds, "reason", reason))
+  local left = bans.set(key, ban, seconds, reason, options.bans)
+  if not left then return "too_many_bans" end
+  audit("ban", client, ("%s=%q"):format(ban.field, ban.value), left, reason)
+  client:send(chat.object("type", "ban", ban.field, ban.value, "seconds", left, "reason", reason))
   chat.spawn(bans.enforce, key, ban)
 end)
 

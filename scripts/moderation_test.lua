@@ -147,6 +147,42 @@ t.case("who is mute is not heard, for a time", function(s)
   beto:expect { type = "say", from_uid = ana.id }
 end)
 
+t.case("who is mute is not heard in any way: by new names, away, topics, other rooms, commands", {
+  rules = players.rules [[require "roles", require "moderation", require "commands", require "nicknames",
+    require "rooms", require "typing"]],
+}, function(s)
+  local mod, ana, beto = enter(s, "Mod"), enter(s, "Ana", "den"), enter(s, "Beto", "den", "192.0.2.2")
+  promote(mod)
+  ana:send { type = "away", text = "lunch" }
+  mod:send { type = "mute", uid = ana.id, seconds = 60, reason = "spam" }
+  for _, c in ipairs { ana, beto } do c:skip() end
+  for _, msg in ipairs {
+    { type = "say", to_uid = "all", content = "hi" }, { type = "say", to_uid = beto.id, content = "psst" },
+    { type = "say", to_uid = "all", content = "/away you all" },
+    { type = "say", to_uid = "all", content = "/nick You all" },
+    { type = "say", to_uid = "all", content = "/me waves" }, { type = "login", name = "You all" },
+    { type = "nick", name = "You all" }, { type = "away", text = "you all" }, { type = "back" },
+    { type = "topic", topic = "you all" }, { type = "join", room = "you all" }, { type = "part" }, { type = "typing" },
+    { type = "typing", to_uid = beto.id },
+  } do
+    ana:send(msg)
+    ana:expect_error "muted"
+  end
+  beto:expect_nothing()
+  for _, kind in ipairs { "user_list", "topic", "rooms" } do
+    ana:send { type = kind }
+    ana:expect { type = kind }
+  end
+  ana:close()
+  ana = enter(s, "Ana", "den")
+  ana:send { type = "user_list" }
+  ana:expect { type = "user_list" }
+  beto:expect { type = "logout" }
+  beto:expect { type = "login" }
+  ana:send { type = "login", name = "You all" }
+  ana:expect_error "muted"
+end)
+
 t.case("unmute ends it", function(s)
   local mod, ana, beto = enter_three(s)
   mod:send { type = "mute", uid = ana.id, seconds = 60, reason = "spam" }
@@ -355,6 +391,16 @@ t.case("the list of bans tells what there is, the next to end first", function(s
   s:expect_log "unban by="
   mod:send { type = "unban", name = "Max", reason = "sorry" }
   mod:expect_error "no_such_ban"
+end)
+
+t.case("a ban that lasts longer stays", function(s)
+  local mod = enter_three(s)
+  mod:send { type = "ban", name = "Eva", seconds = 600, reason = "spam" }
+  mod:skip()
+  mod:send { type = "ban", name = "eva", seconds = 60, reason = "again" }
+  mod:expect { type = "ban", seconds = 600, reason = "again" }
+  mod:send { type = "bans" }
+  mod:expect { bans = { { name = "eva", seconds = 600 } } }
 end)
 
 t.case("bans are at most so many; those that have ended do not count", { rules = rules "bans = 2" }, function(s)

@@ -4,8 +4,18 @@
 local chat = require "charlua"
 local expiring = require "expiring"
 local network = require "network"
+local refuse = require "refuse"
+local roles = require "roles"
 
 local mutes = {}
+
+local taken = {} -- type of message -> true
+
+--- Messages of these types, an array, are what a mute takes.
+function mutes.take(types)
+  taken = {}
+  for _, name in ipairs(types) do taken[name] = true end
+end
 
 local function of_addresses() return expiring.table("moderation", "mutes") end
 
@@ -42,6 +52,18 @@ function mutes.lift(client)
   local address = address_of(client)
   if address then expiring.drop(of_addresses(), address) end
   client.state.moderation = nil
+end
+
+--- Whether nobody else hears of `msg` although a mute takes its type: a client comes in, or asks for the topic.
+local function is_quiet(client, msg)
+  return msg.type == "login" and not client.state.room or msg.type == "topic" and msg.topic == nil
+end
+
+--- Runs before the handlers of every type.
+function mutes.check(client, msg)
+  local mute = taken[msg.type] and not is_quiet(client, msg) and mutes.of(client)
+  if not mute or roles.is_moderator(client) then return end
+  return refuse(client, "muted", "retry_after", math.ceil(mute.ends - chat.now()))
 end
 
 return mutes
