@@ -1,6 +1,7 @@
 --- chat.lua: the rules of the chat: login, say, user_list. Edit, save, and they change.
 -- The API is told in README.md beside this file; `make run` reloads whenever it is saved.
 local chat = require "charlua"
+local enter = require "enter"
 local names = require "names"
 local refuse = require "refuse"
 local text = require "text"
@@ -28,9 +29,8 @@ local function send_user_list(client, room, name)
   client:send(chat.object("type", "user_list", "user_list", list))
 end
 
---- Takes `client` out of `room` and tells those who are left.
-local function leave(client, room)
-  client:leave(room)
+--- Tells those in `room` that `client` has left it.
+local function say_goodbye(client, room)
   room:send(chat.object("type", "logout", "uid", client.id, "time", text.timestamp()))
 end
 
@@ -54,8 +54,8 @@ function app.on.login(client, msg)
   local state, room, name = client.state, msg.room, names.clean(msg.name, NAME_MAX)
   if not name then return refuse(client, "bad_name") end
   if msg.enters then
-    if not client:join(room) then return refuse(client, "bad_room") end
-    if state.room then leave(client, state.room) end
+    if not enter(client, room, state.room) then return refuse(client, "bad_room") end
+    if state.room then say_goodbye(client, state.room) end
     send_user_list(client, room, name)
   end
   room:send(chat.object("type", "login", "uid", client.id, "name", name, "time", text.timestamp()))
@@ -91,7 +91,9 @@ end
 --- Tells the room that one of its members has left.
 function app.on_close(client)
   local room = client.state.room
-  if room then leave(client, room) end
+  if not room then return end
+  client:leave(room)
+  say_goodbye(client, room)
 end
 
 --- Runs in a scratch state before these rules replace older ones; an error here keeps the old ones.

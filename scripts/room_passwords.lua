@@ -1,10 +1,15 @@
 --- room_passwords.lua: the part of rooms.lua that decides who may enter a private room.
+-- Wrong ones count by room and network, not by connection: whoever guesses connects again.
 local chat = require "charlua"
+local expiring = require "expiring"
+local network = require "network"
 local text = require "text"
 
 local passwords = {}
 
 local PASSWORD_MAX = 64 -- characters
+local WINDOW = 60 -- seconds from the first wrong password until they are forgotten
+local COUNTED_MAX = 10000 -- pairs of room and network; beyond, nobody new may try
 
 local crypto = chat.crypto
 
@@ -23,19 +28,23 @@ function passwords.is_private(kept)
   return kept.secret ~= nil
 end
 
---- What is wrong with `password`, by which a client wants to enter a room with `size` members; nil if nothing is.
--- `tries` is what is kept of the client, `attempts` how many may be wrong in a minute.
-function passwords.problem(kept, size, password, tries, attempts)
+--- What is wrong with the password in `msg`, with which `client` wants to enter msg.room; nil if nothing is. `kept` is
+-- what rooms.lua keeps of the room, `attempts` how many may be wrong.
+function passwords.problem(client, msg, kept, attempts)
+  local room, password, secret = msg.room, msg.password, kept.secret
   if password ~= nil and (not text.is_short(password, PASSWORD_MAX) or password == "") then return "bad_password" end
-  if size == 0 then return nil end
-  local secret = kept.secret
+  if room.size == 0 then return nil end
   if not secret then return password and "not_private" end
   if not password then return "password_needed" end
-  local now = chat.now()
-  if type(tries.since) ~= "number" or now - tries.since >= 60 then tries.since, tries.wrong = now, 0 end
-  if tries.wrong >= attempts then return "too_many_attempts" end
-  if crypto.equal(digest(password, secret.salt), secret.digest) then return nil end
-  tries.wrong = tries.wrong + 1
+  local counted, key = expiring.table("rooms", "attempts"), (network(client.ip) or "?") .. " " .. room.name
+  local wrong = expiring.get(counted, key) or { count = 0, ends = chat.now() + WINDOW }
+  if wrong.count >= attempts then return "too_many_attempts" end
+  if not expiring.put(counted, key, wrong, COUNTED_MAX) then return "too_many_attempts" end
+  if crypto.equal(digest(password, secret.salt), secret.digest) then
+    if wrong.count == 0 then expiring.drop(counted, key) end
+    return nil
+  end
+  wrong.count = wrong.count + 1
   return "bad_password"
 end
 

@@ -29,7 +29,7 @@ local ROOM_MAX = 64 -- characters
 local options = {
   home = "lobby", -- belongs to nobody and is never private; false: part leads out
   listed = 100, -- rooms in a list
-  attempts = 5, -- wrong passwords of one client in a minute
+  attempts = 5, -- wrong passwords of a room and network in a minute
   moderator = false, -- function(client): whether it may set the topic of any room
 }
 
@@ -39,9 +39,9 @@ function rooms.configure(changes)
   return rooms
 end
 
---- What this module keeps of `room` or `client`, whatever an older version of it has left there.
-local function state_of(owner)
-  local state = owner.state
+--- What this module keeps of `room`, whatever an older version of it has left there.
+local function state_of(room)
+  local state = room.state
   if type(state.rooms) ~= "table" then state.rooms = {} end
   return state.rooms
 end
@@ -51,7 +51,8 @@ local function check(client, msg)
   msg.leaves = client.state.room
   local room = msg.room
   if not msg.enters or room.name == options.home then return end
-  local problem = passwords.problem(state_of(room), room.size, msg.password, state_of(client), options.attempts)
+  local kept = room.size > 0 and state_of(room) or {} -- asking for the state of a room that can't be raises
+  local problem = passwords.problem(client, msg, kept, options.attempts)
   if problem then return refuse(client, problem) end
 end
 rooms[1] = chat.hook("on.login", check, -10)

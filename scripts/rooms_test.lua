@@ -37,6 +37,26 @@ t.case("join leaves one room and enters the other, under the same name", functio
   beto:expect_nothing()
 end)
 
+t.case("a client that may be in no more rooms than it is moves all the same", {
+  rules = [[
+    local app = require "chat"
+    app.use = { require "rooms", { on_open = function(client)
+      for n = 1, 63 do client:join("full " .. n) end
+    end } }
+    return app
+  ]],
+}, function(s)
+  local ana, beto = login(s, "Ana"), login(s, "Beto")
+  ana:skip()
+  ana:send { type = "join", room = "den" }
+  ana:expect { type = "user_list", user_list = { { uid = ana.id } } }
+  ana:expect { type = "login", uid = ana.id }
+  ana:expect { type = "join", room = "den" }
+  beto:expect { type = "logout", uid = ana.id }
+  beto:send { type = "say", to_uid = "all", content = "hi" }
+  ana:expect_nothing()
+end)
+
 t.case("part leads home, and with no home out of all rooms", function(s)
   local ana = login(s, "Ana", "den")
   ana:send { type = "part" }
@@ -147,6 +167,25 @@ t.case("a wrong password costs: after five the right one has to wait a minute", 
   s:advance(1)
   beto:send { type = "join", room = "den", password = "mate" }
   ana:expect { type = "login", name = "Beto" }
+end)
+
+t.case("wrong passwords count by room and network, so that coming again is no new chance", function(s)
+  local ana = login(s, "Ana", "den", "mate")
+  login(s, "Carl", "cave", "mate")
+  local function try(ip, room, password)
+    local client = s:client { ip = ip }
+    client:send { type = "login", name = "Beto", room = room, password = password }
+    local answer = client:next()
+    client:close()
+    return answer.error or answer.type
+  end
+  for i = 1, 5 do t.equal(try("2001:db8::" .. i, "den", "x"), "bad_password") end
+  t.equal(try("2001:db8::6", "den", "mate"), "too_many_attempts")
+  t.equal(try("2001:db8::6", "cave", "mate"), "user_list")
+  t.equal(try("2001:db8:0:1::1", "den", "mate"), "user_list")
+  ana:skip()
+  s:advance(60)
+  t.equal(try("2001:db8::6", "den", "mate"), "user_list")
 end)
 
 t.case("a password is known by its digest only", { rules = [[

@@ -21,6 +21,7 @@
 -- to_client_name says; private messages stay within the room, and one to a stranger is an error; a second login with
 -- another room leaves the first one; nobody's silence was limited there.
 local chat = require "charlua"
+local enter = require "enter"
 local names = require "names"
 local refuse = require "refuse"
 local text = require "text"
@@ -62,7 +63,6 @@ end
 
 --- Tells `room` that `client` is no longer there.
 local function say_goodbye(client, room)
-  client:leave(room)
   room:send(chat.object("type", "logout", "from_client_id", id_of(client), "from_client_name", client.state.name,
     "time", text.timestamp()))
 end
@@ -94,8 +94,9 @@ function app.on.login(client, msg)
   if not name then return refuse(client, "bad_name") end
   if not wanted then return refuse(client, "bad_room") end
   local room, id, time = chat.room(wanted), id_of(client), text.timestamp()
-  if not client:join(room) then return refuse(client, "bad_room") end
-  if state.room and state.room ~= room then say_goodbye(client, state.room) end
+  local old = state.room ~= room and state.room or nil
+  if not enter(client, room, old) then return refuse(client, "bad_room") end
+  if old then say_goodbye(client, old) end
   room:send(chat.object("type", "login", "client_id", id, "client_name", name, "time", time), { except = client })
   client:send(chat.object("type", "login", "client_id", id, "client_name", name, "time", time,
     "client_list", client_list(room, client, name)))
@@ -126,7 +127,10 @@ function app.on.say(client, msg)
 end
 
 function app.on_close(client)
-  if client.state.room then say_goodbye(client, client.state.room) end
+  local room = client.state.room
+  if not room then return end
+  client:leave(room)
+  say_goodbye(client, room)
 end
 
 --- Pings everybody and closes who has been silent; a part at a time, as there may be many.

@@ -131,22 +131,33 @@ for _, case in ipairs {
   end)
 end
 
-t.case("too many rooms are a bad room, and the old one stays", {
+t.case("a client that may be in no more rooms than it is moves all the same", {
   rules = [[
     local app = require "workerman"
-    function app.on.fill(client)
-      local n = 0
-      repeat n = n + 1 until not client:join("full " .. n)
-    end
+    app.use = { { on_open = function(client)
+      for n = 1, 63 do client:join("full " .. n) end
+    end } }
     return app
   ]],
 }, function(s)
   local ana, beto = enter_two(s)
-  ana:send { type = "fill" }
   ana:send { type = "login", client_name = "Ana", room_id = "2" }
+  ana:expect { type = "login", client_list = { [tostring(ana.id)] = "Ana" } }
+  beto:expect { type = "logout", from_client_id = tostring(ana.id) }
+end)
+
+t.case("too many rooms are a bad room", {
+  rules = [[
+    local app = require "workerman"
+    app.use = { { on_open = function(client)
+      for n = 1, 64 do client:join("full " .. n) end
+    end } }
+    return app
+  ]],
+}, function(s)
+  local ana = s:client {}
+  ana:send { type = "login", client_name = "Ana", room_id = "1" }
   ana:expect_error "bad_room"
-  say(ana, "hi")
-  beto:expect { type = "say" }
 end)
 
 -- say ---------------------------------------------------------------------

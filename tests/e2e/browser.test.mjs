@@ -1,12 +1,11 @@
 /* browser.test.mjs: the page of scripts/public/ in a real browser, with several people in the room. */
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
 import { connect } from "./client.mjs";
+import { rulesWith } from "./modules.mjs";
 import { DEADLINE_MS, ROOT, startServer } from "./server.mjs";
 
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -324,16 +323,6 @@ scenario("page_explains_every_error_and_gives_the_message_back", async (stage) =
   await fail("not_logged_in");
   assert.deepEqual(await page.evaluate(() => window.sent), { type: "login", name: "Ana" });
 });
-
-/* The rules of the default chat with modules of theirs, in a folder of its own. */
-function rulesWith(...modules) {
-  const folder = mkdtempSync(join(tmpdir(), "charlua-e2e-"));
-  after(() => rmSync(folder, { recursive: true }));
-  cpSync(`${ROOT}scripts`, folder, { recursive: true });
-  const use = modules.map((name) => `require "${name}"`).join(", ");
-  writeFileSync(join(folder, "rules.lua"), `local app = require "chat"\napp.use = { ${use} }\nreturn app\n`);
-  return join(folder, "rules.lua");
-}
 
 scenario("page_gets_along_with_the_ready_made_rules", async (stage) => {
   const ana = await stage.join("Ana");

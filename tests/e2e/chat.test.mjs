@@ -1,5 +1,6 @@
 /* chat.test.mjs: the rules of the default chat, scripts/chat.lua, as its clients see them. */
 import assert from "node:assert/strict";
+import { rulesWith } from "./modules.mjs";
 import { scenario } from "./scenario.mjs";
 
 const CHAT = { script: "scripts/chat.lua" };
@@ -185,6 +186,35 @@ scenario("rooms_are_worlds_of_their_own", CHAT, async (stage) => {
     assert.deepEqual((await guest.next()).user_list.map((user) => user.name), ["Ana", "Beto"]);
   }
 });
+
+/* Moves, and takes what comes of it. */
+async function move(guest, room) {
+  guest.send({ type: "join", room });
+  const heard = [];
+  do heard.push(await guest.next()); while (!["join", "error"].includes(heard.at(-1).type));
+  return heard.map((message) => message.error ?? message.type);
+}
+
+const ROOMS = { script: rulesWith("rooms") };
+
+scenario("a_client_that_may_be_in_one_room_moves", { ...ROOMS, args: ["--max-client-rooms", "1"] }, async (stage) => {
+  const [ana, beto] = await joinAll(stage, "Ana", "Beto");
+  assert.deepEqual(await move(ana, "den"), ["user_list", "login", "join"]);
+  assert.equal((await beto.next()).type, "logout");
+  assert.deepEqual(await move(ana, "lobby"), ["user_list", "login", "join"]);
+  assert.equal((await beto.next()).type, "login");
+});
+
+for (const most of [["--max-rooms", "1"], ["--max-rooms", "1", "--max-client-rooms", "1"]]) {
+  const name = `who_asks_for_one_room_too_many_stays_in_its_place_${most.length / 2}`;
+  scenario(name, { ...ROOMS, args: most }, async (stage) => {
+    const [ana, beto] = await joinAll(stage, "Ana", "Beto");
+    assert.deepEqual(await move(ana, "den"), ["bad_room"]);
+    await hearsNothing(beto);
+    beto.send({ type: "user_list" });
+    assert.deepEqual((await beto.next()).user_list.map((user) => user.name), ["Ana", "Beto"]);
+  });
+}
 
 scenario("the_room_is_the_lobby_unless_said", CHAT, async (stage) => {
   await join(stage, "Ana");
