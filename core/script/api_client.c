@@ -56,7 +56,7 @@ static int close_it(lua_State *L)
     const char *reason = luaL_optlstring(L, 3, "", &len);
     struct bytes text = {(const uint8_t *)reason, len};
     luaL_argcheck(L, code >= 0 && code <= 4999 && close_code_is_valid((unsigned)code), 2,
-                  "a close code is 1000 to 1003, 1007 to 1011 or 3000 to 4999");
+                  "a close code is 1000 to 1003, 1007 to 1014 or 3000 to 4999");
     luaL_argcheck(L, len <= 123 && utf8_is_valid(text), 3,
                   "a reason is UTF-8 of at most 123 bytes");
     if (!is_reachable(client_check(L, 1, &id)))

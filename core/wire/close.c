@@ -1,4 +1,4 @@
-/* close: RFC 6455 5.5.1 and 7.4. */
+/* close: RFC 6455 5.5.1 and 7.4, and what IANA has registered since. */
 #include "wire/close.h"
 
 #include "wire/opcode.h"
@@ -6,7 +6,7 @@
 
 bool close_code_is_valid(unsigned code)
 {
-    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1011) ||
+    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
            (code >= 3000 && code <= 4999);
 }
 

@@ -7,8 +7,9 @@
 
 #include "base/bytes.h"
 
-/* May a peer put `code` into a Close frame (RFC 6455 7.4)? 1000-1003, 1007-1011 and
- * 3000-4999. The codes registered later (1012-1014) are for servers to send. */
+/* May anyone put `code` into a Close frame? 1000-1003, 1007-1011 (RFC 6455 7.4),
+ * 1012-1014 (in the IANA registry since: service restart, try again later, bad gateway; a
+ * proxy or a client that speaks for a server says them) and 3000-4999. */
 bool close_code_is_valid(unsigned code);
 
 /* Reads a Close frame's payload (RFC 6455 5.5.1). Returns 0 with *code (1005 when the

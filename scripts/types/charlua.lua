@@ -67,7 +67,7 @@ function client:send(value) end
 function client:send_binary(s) end
 
 --- Closes after all that was sent before. Raises for a code or a reason that may not be sent.
----@param code? integer 1000 if left out, or 1001 to 1003, 1007 to 1011, 3000 to 4999
+---@param code? integer 1000 if left out, or 1001 to 1003, 1007 to 1014, 3000 to 4999
 ---@param reason? string UTF-8 of at most 123 bytes
 ---@return true? staged
 ---@return "closed"? reason

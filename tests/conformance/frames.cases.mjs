@@ -120,7 +120,7 @@ export const takes = [
 export const closes = [
   ["rfc6455_5_5_1_close_is_answered_with_its_code", 1000, { bare: close(1000), reasoned: close(1000, "bye"), full: close(1000, "x".repeat(123)),
     words: close(1000, WORDS) }],
-  ...[1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011].map((code) => [`rfc6455_7_4_1_close_${code}_is_answered_with_it`, code, { it: close(code, "x") }]),
+  ...[1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014].map((code) => [`rfc6455_7_4_1_close_${code}_is_answered_with_it`, code, { it: close(code, "x") }]),
   ...[3000, 3999, 4000, 4999].map((code) => [`rfc6455_7_4_2_close_${code}_is_answered_with_it`, code, { it: close(code) }]),
   ["rfc6455_7_1_5_close_without_code_is_answered_without", 1005, { empty: close() }],
   ["rfc6455_5_5_1_close_is_answered_within_a_message", 1000, { text: all(text("a", more), close(1000)), character: all(text(bytes("f09f"), more), close(1000)) }],

@@ -224,7 +224,7 @@ allClosed("wire_closes_1008_at_one_fragment_too_many", 1008, {
 /* --- closing (RFC 6455 5.5.1, 7) ------------------------------------------ */
 
 overThreads("wire_echoes_a_valid_close_code", ECHO, async (server, stage) => {
-  for (const code of [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999]) {
+  for (const code of [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999]) {
     const raw = await openRaw(server, stage);
     const { mark } = server;
     await raw.write(frame(OP.CLOSE, closing(code, `adiós ${code}`)));

@@ -17,6 +17,8 @@ static const struct payload payloads[] = {
     {"close_may_lack_a_reason", LITERAL("\x03\xE8"), 0, 1000, LITERAL("")},
     {"close_has_a_reason", LITERAL("\x03\xE9" X41), 0, 1001, LITERAL(X41)},
     {"close_takes_a_private_code", LITERAL("\x0F\xA0ok"), 0, 4000, LITERAL("ok")},
+    {"close_takes_service_restart", LITERAL("\x03\xF4"), 0, 1012, LITERAL("")},
+    {"close_takes_bad_gateway", LITERAL("\x03\xF6up"), 0, 1014, LITERAL("up")},
     {"close_rejects_a_lone_byte", LITERAL("\x03"), 1002, 0, LITERAL("")},
     {"close_rejects_code_0", LITERAL("\0\0"), 1002, 0, LITERAL("")},
     {"close_rejects_code_1005", LITERAL("\x03\xED"), 1002, 0, LITERAL("")},
@@ -48,9 +50,9 @@ static const struct {
     unsigned from;
     bool valid;
 } runs[] = {{0, false},    {1000, true}, {1004, false}, {1007, true},
-            {1012, false}, {3000, true}, {5000, false}, {65536, false}};
+            {1015, false}, {3000, true}, {5000, false}, {65536, false}};
 
-static void close_code_is_valid_as_in_the_rfc(void **state)
+static void close_code_is_valid_as_in_the_registry(void **state)
 {
     (void)state;
     for (size_t run = 0; run + 1 < COUNT(runs); run++)
@@ -62,7 +64,7 @@ static void close_code_is_valid_as_in_the_rfc(void **state)
 int main(void)
 {
     struct CMUnitTest tests[COUNT(payloads) + 1] = {
-        cmocka_unit_test(close_code_is_valid_as_in_the_rfc),
+        cmocka_unit_test(close_code_is_valid_as_in_the_registry),
     };
     UNIT_ROWS(tests + 1, payloads, reads_row);
     return cmocka_run_group_tests_name("close", tests, NULL, NULL);
