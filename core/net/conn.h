@@ -33,7 +33,8 @@ struct conn_env {
     float messages_a_second; /* of one peer, pings among them; 0: any number */
     float bytes_a_second;    /* of its messages */
     uint64_t now_ms;         /* of a steady clock; the shard keeps it */
-    char *const *origins;    /* allowed beside our own host */
+    char date[ANSWER_DATE_SIZE]; /* and what the wall clock says, for answers */
+    char *const *origins;        /* allowed beside our own host */
     size_t origin_count;
     const struct cidr *trusted; /* proxies that are believed */
     size_t trusted_count;
@@ -96,7 +97,7 @@ struct conn {
     bool over : 1;      /* no more messages, either way */
     bool paused : 1;
     bool keep_alive : 1;
-    bool head_only : 1; /* the rules were asked with HEAD */
+    bool head_only : 1; /* the request is a HEAD: its answer has no body */
     bool greeted : 1;   /* (the first of) the 101 has left */
     bool begun : 1;     /* what a proxy may say before the first request has been read */
     bool unwrapped : 1; /* the same in front of the encryption */

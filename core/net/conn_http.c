@@ -28,7 +28,19 @@ static void drop_request(struct conn *c)
     conn_count_held(c, before);
 }
 
-/* `f`, a plain answer or a scripted response, leaves. */
+/* A plain answer that says `why` and is the last one. */
+static struct outframe *refusal(const struct conn *c, int status, const char *why,
+                                const char *fields)
+{
+    return answer_error(&(struct answer){.status = status,
+                                         .fields = fields,
+                                         .date = c->env->date,
+                                         .head_only = c->head_only},
+                        why);
+}
+
+/* `f`, a plain answer or a scripted response, leaves. Whatever it is, it passes here and
+ * is counted if it refuses. */
 static void answer(struct conn *c, struct outframe *f, bool keep_alive)
 {
     drop_request(c);
@@ -36,9 +48,11 @@ static void answer(struct conn *c, struct outframe *f, bool keep_alive)
     if (len > REFUSAL_MAX && !quota_has(&c->env->held, conn_cost(c, 1, len))) {
         conn_reached(c, LIMIT_QUEUED);
         outframe_unref(f);
-        f = answer_error(503, "too busy, try again later", "Retry-After: 5\r\n");
+        f = refusal(c, 503, "too busy, try again later", "Retry-After: 5\r\n");
         keep_alive = false;
     }
+    if (f && answer_status(f) >= 400)
+        stats_add(&c->env->stats->refused, 1);
     c->keep_alive = keep_alive;
     c->state = CONN_ANSWERING;
     conn_wait_for(c, CONN_WAIT_ANSWERED);
@@ -47,8 +61,7 @@ static void answer(struct conn *c, struct outframe *f, bool keep_alive)
 
 static void refuse(struct conn *c, int status, const char *why, const char *fields)
 {
-    stats_add(&c->env->stats->refused, 1);
-    answer(c, answer_error(status, why, fields), false);
+    answer(c, refusal(c, status, why, fields), false);
 }
 
 static void refuse_large_head(struct conn *c, enum limit which)
@@ -123,16 +136,16 @@ static void upgrade(struct conn *c, const struct http_head *head, struct bytes h
     buf_deinit(&in);
 }
 
-static void refuse_method(struct conn *c, unsigned methods, bool head_only)
+static void refuse_method(struct conn *c, unsigned methods)
 {
     char allow[ROUTES_ALLOW_SIZE];
     routes_allow(methods, allow);
-    stats_add(&c->env->stats->refused, 1);
     answer(c,
            answer_new(&(struct answer){.status = 405,
                                        .fields = allow,
+                                       .date = c->env->date,
                                        .body = bytes_of("405 Method Not Allowed\n"),
-                                       .head_only = head_only}),
+                                       .head_only = c->head_only}),
            false);
 }
 
@@ -149,9 +162,8 @@ static void begin_request(struct conn *c, const struct http_head *head,
                           struct bytes head_bytes, unsigned methods)
 {
     int status;
-    c->head_only = bytes_equal(head->method, bytes_of("HEAD"));
     if (!routes_takes(methods, head->method)) {
-        refuse_method(c, methods, c->head_only);
+        refuse_method(c, methods);
         return;
     }
     if (!may_ask(c, head))
@@ -206,9 +218,8 @@ void conn_respond(struct conn *c, const struct answer *a)
     if (c->state != CONN_ASKED)
         return;
     whole.head_only = c->head_only;
+    whole.date = c->env->date;
     whole.keep_alive = c->keep_alive && !c->env->is_draining;
-    if (a->status >= 400)
-        stats_add(&c->env->stats->refused, 1);
     answer(c, answer_new(&whole), whole.keep_alive);
 }
 
@@ -227,8 +238,7 @@ void conn_give_up_request(struct conn *c, bool now)
 static void answer_plainly(struct conn *c, const struct http_head *head)
 {
     bool get = bytes_equal(head->method, bytes_of("GET"));
-    bool head_only = bytes_equal(head->method, bytes_of("HEAD"));
-    if (!get && !head_only) {
+    if (!get && !c->head_only) {
         refuse(c, 405, "only GET, HEAD and WebSocket upgrades are served here",
                "Allow: GET, HEAD\r\n");
     } else if (http_has_body(head)) {
@@ -237,12 +247,13 @@ static void answer_plainly(struct conn *c, const struct http_head *head)
         struct answer ok = {.status = 200,
                             .body = bytes_of("ok\n"),
                             .fields = "Cache-Control: no-store\r\n",
-                            .head_only = head_only,
+                            .date = c->env->date,
+                            .head_only = c->head_only,
                             .keep_alive = http_keep_alive(head)};
         answer(c, answer_new(&ok), ok.keep_alive);
     } else {
         bool keep_alive = http_keep_alive(head);
-        struct outframe *f = page_answer(c->env->page, head, &keep_alive);
+        struct outframe *f = page_answer(c->env->page, head, c->env->date, &keep_alive);
         answer(c, f, keep_alive);
     }
 }
@@ -277,6 +288,8 @@ static void try_request(struct conn *c)
     }
     if (c->http.in.len == 0)
         return;
+    /* Known before the head is, for what refuses a head that is never read. */
+    c->head_only = c->http.in.len > 5 && memcmp(c->http.in.at, "HEAD ", 5) == 0;
     if (!http_is_token_byte(c->http.in.at[0]) && c->http.in.at[0] != '\r') {
         refuse(c, 400, "this is not HTTP; is it TLS to a port without?", NULL);
         return;

@@ -42,6 +42,7 @@ void conn_enter_head(struct conn *c)
 {
     c->state = CONN_HEAD;
     c->http.searched = 0;
+    c->head_only = false;
     conn_wait_for(c, CONN_WAIT_HEAD);
 }
 

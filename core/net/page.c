@@ -134,10 +134,12 @@ static uint8_t *read_whole(int fd, size_t len)
 }
 
 static struct outframe *answer_file(int fd, const struct stat *st, const char *path,
-                                    const struct http_head *head, bool *keep_alive)
+                                    const struct http_head *head, const char *date,
+                                    bool *keep_alive)
 {
     char etag[64], fields[sizeof security_fields + 80];
-    struct answer a = {.status = 200, .type = type_of(path), .keep_alive = *keep_alive};
+    struct answer a = {
+        .status = 200, .type = type_of(path), .keep_alive = *keep_alive, .date = date};
     snprintf(etag, sizeof etag, "\"%llx-%llx-%llx\"", (unsigned long long)st->st_size,
              (unsigned long long)st->st_mtim.tv_sec,
              (unsigned long long)st->st_mtim.tv_nsec);
@@ -151,7 +153,11 @@ static struct outframe *answer_file(int fd, const struct stat *st, const char *p
     uint8_t *body = read_whole(fd, (size_t)st->st_size);
     if (!body) {
         *keep_alive = false;
-        return answer_error(500, "the file could not be read", NULL);
+        a.status = 500;
+        a.fields = NULL;
+        a.type = NULL;
+        a.keep_alive = false;
+        return answer_error(&a, "the file could not be read");
     }
     a.body = (struct bytes){body, (size_t)st->st_size};
     struct outframe *f = answer_new(&a);
@@ -160,25 +166,28 @@ static struct outframe *answer_file(int fd, const struct stat *st, const char *p
 }
 
 struct outframe *page_answer(const struct page *page, const struct http_head *head,
-                             bool *keep_alive)
+                             const char *date, bool *keep_alive)
 {
     char path[PATH_MAX];
     struct stat st;
     int fd = -1;
     struct outframe *f;
+    bool head_only = bytes_equal(head->method, bytes_of("HEAD"));
     if (page && resolve(page, head, path) == 0)
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-        f = answer_new(
-            &(struct answer){.status = 404,
-                             .body = bytes_of("404 Not Found\n"),
-                             .head_only = bytes_equal(head->method, bytes_of("HEAD")),
-                             .keep_alive = *keep_alive});
+        f = answer_new(&(struct answer){.status = 404,
+                                        .body = bytes_of("404 Not Found\n"),
+                                        .head_only = head_only,
+                                        .date = date,
+                                        .keep_alive = *keep_alive});
     } else if (st.st_size > FILE_MAX_BYTES) {
         *keep_alive = false;
-        f = answer_error(413, "the file is larger than 8 MiB", NULL);
+        f = answer_error(
+            &(struct answer){.status = 413, .head_only = head_only, .date = date},
+            "the file is larger than 8 MiB");
     } else {
-        f = answer_file(fd, &st, path, head, keep_alive);
+        f = answer_file(fd, &st, path, head, date, keep_alive);
     }
     if (fd >= 0)
         close(fd);

@@ -16,9 +16,9 @@ void page_close(struct page *page);
 
 /* Answers a GET or HEAD: the file (index.html for a folder), 304 when the client's copy
  * is current (RFC 9110 13.1.2), 404 for what is not there, is hidden or lies outside the
- * folder, 413 for a file over 8 MiB. `page` may be NULL: then there are no files. NULL
- * when memory is out. */
+ * folder, 413 for a file over 8 MiB. `page` may be NULL: then there are no files. `date`
+ * is the answer's. NULL when memory is out. */
 struct outframe *page_answer(const struct page *page, const struct http_head *head,
-                             bool *keep_alive);
+                             const char *date, bool *keep_alive);
 
 #endif

@@ -17,16 +17,18 @@ struct outframe *answer_new(const struct answer *a)
     /* RFC 9110 8.6: with 204 there is none, with 304 it would be that of the 200. */
     if (a->status != 204 && a->status != 304)
         snprintf(length, sizeof length, "Content-Length: %zu\r\n", body);
-    int n = snprintf(head, sizeof head,
-                     "HTTP/1.1 %d %s\r\n"
-                     "Content-Type: %s\r\n"
-                     "%s"
-                     "X-Content-Type-Options: nosniff\r\n"
-                     "%s%s\r\n",
-                     a->status, http_reason(a->status),
-                     a->type ? a->type : "text/plain; charset=utf-8", length,
-                     a->keep_alive ? "" : "Connection: close\r\n",
-                     a->fields ? a->fields : "");
+    bool dated = a->date && *a->date;
+    int n = snprintf(
+        head, sizeof head,
+        "HTTP/1.1 %d %s\r\n"
+        "%s%s%s"
+        "Content-Type: %s\r\n"
+        "%s"
+        "X-Content-Type-Options: nosniff\r\n"
+        "%s%s\r\n",
+        a->status, http_reason(a->status), dated ? "Date: " : "", dated ? a->date : "",
+        dated ? "\r\n" : "", a->type ? a->type : "text/plain; charset=utf-8", length,
+        a->keep_alive ? "" : "Connection: close\r\n", a->fields ? a->fields : "");
     if (n < 0 || (size_t)n >= sizeof head)
         return NULL;
     if (a->head_only)
@@ -41,10 +43,35 @@ struct outframe *answer_new(const struct answer *a)
     return f;
 }
 
-struct outframe *answer_error(int status, const char *why, const char *fields)
+struct outframe *answer_error(const struct answer *a, const char *why)
 {
     char body[256];
-    snprintf(body, sizeof body, "%d %s: %s\n", status, http_reason(status), why);
-    return answer_new(
-        &(struct answer){.status = status, .fields = fields, .body = bytes_of(body)});
+    struct answer whole = *a;
+    snprintf(body, sizeof body, "%d %s: %s\n", a->status, http_reason(a->status), why);
+    whole.body = bytes_of(body);
+    return answer_new(&whole);
+}
+
+int answer_status(const struct outframe *f)
+{
+    const uint8_t *digits = f->at + strlen("HTTP/1.1 ");
+    return (digits[0] - '0') * 100 + (digits[1] - '0') * 10 + digits[2] - '0';
+}
+
+void answer_date(int64_t seconds, char out[ANSWER_DATE_SIZE])
+{
+    static const char days[][4] = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"};
+    static const char months[][4] = {"Mar", "Apr", "May", "Jun", "Jul", "Aug",
+                                     "Sep", "Oct", "Nov", "Dec", "Jan", "Feb"};
+    /* Years begin on the 1st of March here, so that a leap day is its year's last; an era
+     * has 400 of them, 146,097 days. 719,468 days lie between 0000-03-01 and 1970. */
+    unsigned day = (unsigned)(seconds / 86400), in_day = (unsigned)(seconds % 86400);
+    unsigned era = (day + 719468) / 146097, in_era = (day + 719468) % 146097;
+    unsigned year = (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
+    unsigned in_year = in_era - (365 * year + year / 4 - year / 100);
+    unsigned month = (5 * in_year + 2) / 153; /* 0: March */
+    snprintf(out, ANSWER_DATE_SIZE, "%s, %02u %s %04u %02u:%02u:%02u GMT", days[day % 7],
+             in_year - (153 * month + 2) / 5 + 1, months[month],
+             (era * 400 + year + (month >= 10)) % 10000, in_day / 3600, in_day / 60 % 60,
+             in_day % 60);
 }

@@ -7,12 +7,16 @@
 
 #include "wire/outframe.h"
 
-enum { ANSWER_FIELDS_MAX = 7 * 1024 }; /* bytes of type and further fields */
+enum {
+    ANSWER_FIELDS_MAX = 7 * 1024, /* bytes of type and further fields */
+    ANSWER_DATE_SIZE = 30,        /* "Sun, 06 Nov 1994 08:49:37 GMT" and a NUL */
+};
 
 struct answer {
     int status;
     const char *type;   /* Content-Type; NULL: text/plain in UTF-8 */
     const char *fields; /* further field lines, each ending in CRLF; NULL: none */
+    const char *date;   /* now, as answer_date writes it; NULL or empty: no clock */
     struct bytes body;
     bool head_only; /* asked with HEAD: the length is told, the body is not sent */
     bool keep_alive;
@@ -25,7 +29,14 @@ struct outframe *answer_new(const struct answer *a);
 /* Whether an answer of that status has a body at all. */
 bool answer_has_body(int status);
 
-/* A short text answer that says `why`, closing the connection. */
-struct outframe *answer_error(int status, const char *why, const char *fields);
+/* A short text answer that says `why`; of `a` without its body. */
+struct outframe *answer_error(const struct answer *a, const char *why);
+
+/* The status that an answer made here says. */
+int answer_status(const struct outframe *f);
+
+/* Writes the time, in seconds since 1970, as the field Date has it (RFC 9110 5.6.7), in
+ * no locale. From 0 to the year 9999. */
+void answer_date(int64_t seconds, char out[ANSWER_DATE_SIZE]);
 
 #endif

@@ -2,6 +2,8 @@
 #include "unit.h"
 #include "wire/answer.h"
 
+#include <time.h>
+
 #define REST "\r\nX-Content-Type-Options: nosniff\r\n"
 #define TEXT "Content-Type: text/plain; charset=utf-8\r\n"
 
@@ -22,6 +24,13 @@ static const struct row {
     {"answer_to_head_tells_the_length_alone",
      {.status = 200, .body = LITERAL("ok\n"), .head_only = true, .keep_alive = true},
      "HTTP/1.1 200 OK\r\n" TEXT "Content-Length: 3" REST "\r\n"},
+    {"answer_tells_the_time",
+     {.status = 200, .date = "Sun, 06 Nov 1994 08:49:37 GMT", .keep_alive = true},
+     "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n" TEXT
+     "Content-Length: 0" REST "\r\n"},
+    {"answer_without_a_clock_has_no_date",
+     {.status = 200, .date = "", .keep_alive = true},
+     "HTTP/1.1 200 OK\r\n" TEXT "Content-Length: 0" REST "\r\n"},
     {"answer_has_further_fields",
      {.status = 405, .fields = "Allow: GET\r\nA: b\r\n", .keep_alive = true},
      "HTTP/1.1 405 Method Not Allowed\r\n" TEXT "Content-Length: 0" REST
@@ -57,12 +66,41 @@ static void answer_304_has_no_body(void **state)
 static void answer_error_says_why_and_ends(void **state)
 {
     (void)state;
-    struct outframe *f = answer_error(400, "malformed request", "A: b\r\n");
+    struct outframe *f = answer_error(
+        &(struct answer){.status = 400, .fields = "A: b\r\n"}, "malformed request");
     assert_bytes_equal(outframe_bytes(f),
                        BYTES("HTTP/1.1 400 Bad Request\r\n" TEXT "Content-Length: 35" REST
                              "Connection: close\r\nA: b\r\n\r\n"
                              "400 Bad Request: malformed request\n"));
     outframe_unref(f);
+}
+
+static void answer_error_to_head_tells_the_length_alone(void **state)
+{
+    (void)state;
+    struct outframe *f = answer_error(&(struct answer){.status = 400, .head_only = true},
+                                      "malformed request");
+    struct bytes b = outframe_bytes(f);
+    assert_non_null(memmem(b.at, b.len, "Content-Length: 35\r\n", 20));
+    assert_memory_equal(b.at + b.len - 4, "\r\n\r\n", 4);
+    assert_int_equal(answer_status(f), 400);
+    outframe_unref(f);
+}
+
+static void answer_date_is_the_calendar_of_the_c_library(void **state)
+{
+    (void)state;
+    static const int64_t times[] = {0,          86399,      951782399,  951782400,
+                                    951868800,  784111777,  1078012800, 4107542399,
+                                    4107542400, 4133980800, 13574563200};
+    for (size_t i = 0; i < COUNT(times) + 40000; i++) {
+        char got[ANSWER_DATE_SIZE], wanted[ANSWER_DATE_SIZE + 8];
+        time_t t = i < COUNT(times) ? (time_t)times[i] : (time_t)i * 86407;
+        struct tm tm;
+        answer_date(t, got);
+        strftime(wanted, sizeof wanted, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&t, &tm));
+        assert_string_equal(got, wanted);
+    }
 }
 
 static void answer_error_cuts_a_long_reason(void **state)
@@ -71,7 +109,7 @@ static void answer_error_cuts_a_long_reason(void **state)
     char why[1000];
     memset(why, 'x', sizeof why - 1);
     why[sizeof why - 1] = 0;
-    struct outframe *f = answer_error(400, why, NULL);
+    struct outframe *f = answer_error(&(struct answer){.status = 400}, why);
     assert_non_null(f);
     assert_true(outframe_bytes(f).len < 600);
     outframe_unref(f);
@@ -94,7 +132,7 @@ static void answer_is_null_without_memory(void **state)
 {
     (void)state;
     alloc_fail_at(1);
-    assert_null(answer_error(400, "x", NULL));
+    assert_null(answer_error(&(struct answer){.status = 400}, "x"));
     alloc_fail_at(0);
 }
 
@@ -103,6 +141,8 @@ int main(void)
     const struct CMUnitTest others[] = {
         cmocka_unit_test(answer_304_has_no_body),
         cmocka_unit_test(answer_error_says_why_and_ends),
+        cmocka_unit_test(answer_error_to_head_tells_the_length_alone),
+        cmocka_unit_test(answer_date_is_the_calendar_of_the_c_library),
         cmocka_unit_test(answer_error_cuts_a_long_reason),
         cmocka_unit_test(answer_does_not_cut_fields_that_are_too_long),
         cmocka_unit_test(answer_is_null_without_memory),

@@ -27,6 +27,22 @@ static const struct row {
      {"HTTP/1.1 200 OK\r\n", "Content-Length: 3\r\n"},
      "ok\n",
      false},
+    {"conn_refuses_head_without_a_body",
+     "HEAD /healthz HTTP/1.1\r\n" WS "Sec-WebSocket-Version: 13\r\n\r\n",
+     {"HTTP/1.1 405 Method Not Allowed\r\n", "Content-Length: "},
+     "405 Method Not Allowed:",
+     true},
+    {"conn_refuses_a_malformed_head_without_a_body",
+     "HEAD /  HTTP/1.1\r\n" HOST "\r\n",
+     {"HTTP/1.1 400 Bad Request\r\n", "Content-Length: "},
+     "malformed",
+     true},
+    {"conn_refuses_a_large_head_of_head_without_a_body",
+     "HEAD / HTTP/1.1\r\n" HOST
+     "a:" HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED,
+     {"HTTP/1.1 431 Request Header Fields Too Large\r\n"},
+     "the request's",
+     true},
     {"conn_answers_404_without_a_page",
      "GET / HTTP/1.1\r\n" HOST "\r\n",
      {"HTTP/1.1 404 Not Found\r\n"},
@@ -115,6 +131,7 @@ static void is_answered(void **state)
     struct peer p;
     peer_open(&p);
     p.read_size = 2048;
+    answer_date(784111777, p.env.date);
     peer_say(&p, bytes_of(row->request));
     struct bytes took = peer_took(&p);
     for (size_t i = 0; i < COUNT(row->wanted) && row->wanted[i]; i++)
@@ -123,10 +140,11 @@ static void is_answered(void **state)
                      (const char *)took.at);
     assert_false(row->never && has(took, row->never));
     assert_int_equal(p.stream.fins, row->ends);
-    assert_int_equal(stats_read(&p.stats.refused), has(took, "HTTP/1.1 4") && row->ends
-                                                       ? 1
-                                                   : has(took, "HTTP/1.1 5") ? 1
-                                                                             : 0);
+    assert_int_equal(stats_read(&p.stats.refused),
+                     has(took, "HTTP/1.1 4") || has(took, "HTTP/1.1 5"));
+    assert_true(has(took, "\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"));
+    if (strncmp(row->request, "HEAD ", 5) == 0)
+        assert_memory_equal(took.at + took.len - 4, "\r\n\r\n", 4);
     assert_string_equal(p.told, "");
     assert_not_over(&p);
     assert_false(conn_is_dead(p.conn));
@@ -274,6 +292,31 @@ static void conn_refuses_with_503_whom_the_owner_cannot_take(void **state)
     peer_close(&p);
 }
 
+static void conn_counts_whom_it_is_too_busy_for(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_open(&p);
+    p.env.queued_max = 10;
+    peer_say(&p, BYTES("GET /healthz HTTP/1.1\r\n" HOST "\r\n"));
+    assert_true(has(peer_took(&p), "HTTP/1.1 503 Service Unavailable\r\n"));
+    assert_int_equal(stats_read(&p.stats.refused), 1);
+    peer_close(&p);
+}
+
+/* A HEAD that came before says nothing about the request behind it. */
+static void conn_refuses_with_a_body_behind_a_head(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_open(&p);
+    peer_say(&p, BYTES("HEAD /healthz HTTP/1.1\r\n" HOST "\r\n"));
+    (void)peer_took(&p);
+    peer_say(&p, BYTES("\x16\x03\x01"));
+    assert_true(has(peer_took(&p), "is it TLS to a port without?"));
+    peer_close(&p);
+}
+
 static void conn_takes_a_head_at_its_limit(void **state)
 {
     (void)state;
@@ -349,6 +392,8 @@ int main(void)
         cmocka_unit_test(conn_upgrades_behind_a_plain_request),
         cmocka_unit_test(conn_refuses_all_while_draining),
         cmocka_unit_test(conn_refuses_with_503_whom_the_owner_cannot_take),
+        cmocka_unit_test(conn_counts_whom_it_is_too_busy_for),
+        cmocka_unit_test(conn_refuses_with_a_body_behind_a_head),
         cmocka_unit_test(conn_takes_a_head_at_its_limit),
         cmocka_unit_test(conn_finds_a_short_head_behind_a_long_one),
         cmocka_unit_test(conn_passes_over_empty_lines_at_every_split),

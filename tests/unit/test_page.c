@@ -77,7 +77,7 @@ static const char *ask(const char *line, const char *field)
     snprintf(request, sizeof request, "%s HTTP/1.1\r\nHost: a\r\n%s\r\n", line, field);
     assert_int_equal(http_head_parse(bytes_of(request), &limits, &head), 0);
     bool keep_alive = true;
-    struct outframe *f = page_answer(page, &head, &keep_alive);
+    struct outframe *f = page_answer(page, &head, NULL, &keep_alive);
     assert_non_null(f);
     assert_true(outframe_bytes(f).len < sizeof out);
     memcpy(out, outframe_bytes(f).at, outframe_bytes(f).len);
@@ -212,7 +212,7 @@ static void page_without_memory_answers_500_or_nothing(void **state)
     for (;; n++) {
         alloc_fail_at(n);
         bool keep_alive = true;
-        struct outframe *f = page_answer(page, &head, &keep_alive);
+        struct outframe *f = page_answer(page, &head, NULL, &keep_alive);
         bool failed = alloc_has_failed();
         if (f)
             assert_memory_equal(outframe_bytes(f).at,
