@@ -98,6 +98,8 @@ static void took(struct conn *c, size_t n)
     outq_advance(&c->out, n);
     c->silent &= !(c->unpinged && n > 0);
     c->greeted = c->upgraded;
+    if (c->state == CONN_ANSWERING && n > 0) /* its limit is on standing still */
+        conn_wait_for(c, CONN_WAIT_ANSWERED);
     conn_count_held(c, before);
 }
 

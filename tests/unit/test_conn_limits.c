@@ -365,6 +365,25 @@ static void conn_ends_who_does_not_take_an_answer(void **state)
     peer_close(&p);
 }
 
+static void conn_gives_a_reader_time_as_long_as_it_reads(void **state)
+{
+    (void)state;
+    struct peer p;
+    static const ssize_t steps[] = {1};
+    peer_open(&p);
+    p.stream.writes.rest = STREAM_AGAIN;
+    peer_say(&p, BYTES("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"));
+    for (int i = 0; i < 3; i++) {
+        assert_true(is_restarted(&p));
+        assert_int_equal(wait_of(&p), CONN_WAIT_ANSWERED);
+        conn_flush(p.conn);
+        assert_false(is_restarted(&p)); /* it took nothing */
+        p.stream.writes = (struct memory_script){steps, 1, 0, STREAM_AGAIN};
+        conn_flush(p.conn);
+    }
+    peer_close(&p);
+}
+
 static void conn_pings_and_ends_who_shows_no_sign_of_life(void **state)
 {
     (void)state;
@@ -521,6 +540,7 @@ int main(void)
         cmocka_unit_test(conn_gives_no_more_time_for_empty_lines),
         cmocka_unit_test(conn_gives_each_request_its_time),
         cmocka_unit_test(conn_ends_who_does_not_take_an_answer),
+        cmocka_unit_test(conn_gives_a_reader_time_as_long_as_it_reads),
         cmocka_unit_test(conn_pings_and_ends_who_shows_no_sign_of_life),
         cmocka_unit_test(conn_takes_anything_for_a_sign_of_life),
         cmocka_unit_test(conn_holds_nothing_against_a_paused_peer),
