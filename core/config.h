@@ -50,7 +50,8 @@ struct config {
     int64_t log_level;      /* an enum log_level */
     int64_t max_message, max_fragments, max_head, max_body, max_fields, max_queue,
         max_rooms, max_client_rooms;
-    int64_t head_time, answer_time, ping_interval, ping_timeout, close_time;
+    int64_t head_time, keep_alive_time, answer_time, ping_interval, ping_timeout,
+        close_time;
     int64_t max_connections, max_per_address, max_connect_rate, max_rate, max_byte_rate,
         max_queued;
     int64_t max_json_depth;

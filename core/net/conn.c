@@ -13,7 +13,7 @@ void conn_init(struct conn *c, struct conn_env *env, struct stream *stream,
                const struct addr *from)
 {
     *c = (struct conn){.env = env, .stream = stream, .addr = *from};
-    conn_enter_head(c);
+    conn_enter_head(c, CONN_WAIT_HEAD);
 }
 
 void conn_deinit(struct conn *c)
@@ -218,6 +218,7 @@ void conn_timeout(struct conn *c)
 {
     switch ((enum conn_wait)c->wait) {
     case CONN_WAIT_HEAD:
+    case CONN_WAIT_NEXT:
     case CONN_WAIT_RESPONSE:
         conn_http_timeout(c);
         break;

@@ -179,6 +179,7 @@ bool conn_is_over(const struct conn *c, uint16_t *code, struct bytes *reason);
 /* What it waits for, each with a time limit of its own. */
 enum conn_wait {
     CONN_WAIT_HEAD,     /* a request's head, from its first chance to come; its body */
+    CONN_WAIT_NEXT,     /* the first byte of the next request (keep-alive) */
     CONN_WAIT_RESPONSE, /* the rules make their scripted response */
     CONN_WAIT_ANSWERED, /* the peer takes a plain answer or a scripted response */
     CONN_WAIT_PING,     /* time for the next ping */

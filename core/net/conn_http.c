@@ -324,6 +324,8 @@ static void try_request(struct conn *c)
 
 void conn_http_receive(struct conn *c, struct bytes data)
 {
+    if (c->wait == CONN_WAIT_NEXT)
+        conn_wait_for(c, CONN_WAIT_HEAD);
     if (c->state == CONN_BODY)
         take_body(c, data);
     else if (buf_append(&c->http.in, data) < 0)
@@ -334,7 +336,7 @@ void conn_http_receive(struct conn *c, struct bytes data)
 
 void conn_http_next(struct conn *c)
 {
-    conn_enter_head(c);
+    conn_enter_head(c, c->http.in.len ? CONN_WAIT_HEAD : CONN_WAIT_NEXT);
     if (c->http.in.len)
         try_request(c);
 }
@@ -342,6 +344,10 @@ void conn_http_next(struct conn *c)
 void conn_http_timeout(struct conn *c)
 {
     bool begun = c->http.in.len || c->http.request;
+    if (c->wait == CONN_WAIT_NEXT) {
+        conn_enter_last(c);
+        return;
+    }
     if (c->wait == CONN_WAIT_RESPONSE) {
         conn_reached(c, LIMIT_ANSWER_TIME);
         refuse(c, 503, "no answer in time, try again later", "Retry-After: 5\r\n");

@@ -38,12 +38,12 @@ void conn_wait_for(struct conn *c, enum conn_wait wait)
     c->restarted = true;
 }
 
-void conn_enter_head(struct conn *c)
+void conn_enter_head(struct conn *c, enum conn_wait wait)
 {
     c->state = CONN_HEAD;
     c->http.searched = 0;
     c->head_only = false;
-    conn_wait_for(c, CONN_WAIT_HEAD);
+    conn_wait_for(c, wait);
 }
 
 struct buf conn_enter_ws(struct conn *c)

@@ -25,8 +25,8 @@ enum conn_state {
 /* Sets the wait; its time begins now. */
 void conn_wait_for(struct conn *c, enum conn_wait wait);
 
-/* A request's head is awaited, from its first byte. */
-void conn_enter_head(struct conn *c);
+/* A request's head is awaited: at once, or (NEXT) for as long as connections are kept. */
+void conn_enter_head(struct conn *c, enum conn_wait wait);
 
 /* From HTTP to WebSocket: the one place where c->http ends and c->ws begins. Returns what
  * had come, which is the caller's now. */

@@ -48,6 +48,7 @@ void setup_shard(const struct server_setup *setup, struct shard_setup *out)
         .trusted_count = c->trusted_count,
         .drop_when_slow = c->drop_when_slow != 0,
         .wait = {[CONN_WAIT_HEAD] = (double)c->head_time,
+                 [CONN_WAIT_NEXT] = (double)c->keep_alive_time,
                  [CONN_WAIT_ANSWERED] = 60,
                  [CONN_WAIT_RESPONSE] = (double)c->answer_time,
                  [CONN_WAIT_PING] = (double)(c->ping_interval - c->ping_timeout),

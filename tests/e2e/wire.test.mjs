@@ -412,3 +412,17 @@ overThreads("http_ends_a_head_that_comes_too_slowly", echo("--head-time", "1"), 
   assert.equal((await slow.end()).length, 0);
   assert.equal((await idle.end()).length, 0, "to one that asked nothing nothing is said");
 });
+
+overThreads("http_keeps_an_idle_connection_for_the_keep_alive_time", echo("--keep-alive-time", "1", "--head-time", "60"),
+  async (server, stage) => {
+    const [kept, mute] = [await dialRaw(server), await dialRaw(server)];
+    stage.defer(() => kept.destroy());
+    stage.defer(() => mute.destroy());
+    await kept.write(get("/healthz"));
+    const answer = await kept.answer();
+    assert.equal(answer.status, 200);
+    assert.ok(Math.abs(Date.parse(answer.headers.date) - Date.now()) < 60_000, answer.headers.date);
+    assert.equal((await kept.end()).length, 0, "its time is over before that of a head");
+    await mute.write(get("/healthz"));
+    assert.equal((await mute.answer()).status, 200, "one that has not asked yet has the time of a head");
+  });

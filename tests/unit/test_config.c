@@ -72,6 +72,7 @@ static const struct value {
     {"max-rooms", "1000", {"1k"}},
     {"max-client-rooms", "10", {"1k"}},
     {"head-time", "5", {"5s"}},
+    {"keep-alive-time", "60", {"0", "60s"}},
     {"ping-interval", "10", {"1m"}},
     {"ping-timeout", "5", {"1m"}},
     {"close-time", "2", {"1m"}},

@@ -338,16 +338,43 @@ static void conn_gives_no_more_time_for_empty_lines(void **state)
     peer_close(&p);
 }
 
-static void conn_gives_each_request_its_time(void **state)
+static void conn_is_kept_alive_for_a_time_of_its_own(void **state)
 {
     (void)state;
     struct peer p;
     peer_open(&p);
     assert_true(is_restarted(&p));
     peer_say(&p, BYTES("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"));
-    assert_int_equal(wait_of(&p), CONN_WAIT_HEAD);
+    assert_int_equal(wait_of(&p), CONN_WAIT_NEXT);
+    (void)peer_took(&p);
     conn_timeout(p.conn); /* idle between two requests */
+    peer_run(&p);
+    assert_bytes_equal(peer_took(&p), BYTES(""));
+    assert_int_equal(p.stream.fins, 1); /* said, and what comes meanwhile is no reset */
+    assert_int_equal(wait_of(&p), CONN_WAIT_CLOSE);
+    peer_hang_up(&p, STREAM_END);
     assert_true(conn_is_dead(p.conn));
+    peer_close(&p);
+}
+
+static void conn_gives_each_request_the_time_of_a_head(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_open(&p);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(wait_of(&p), i ? CONN_WAIT_NEXT : CONN_WAIT_HEAD);
+        peer_say(&p, BYTES("GET"));
+        assert_int_equal(wait_of(&p), CONN_WAIT_HEAD); /* from its first byte on */
+        peer_say(&p, BYTES(" /healthz HTTP/1.1\r\nHost: a\r\n"));
+        assert_false(is_restarted(&p));
+        peer_say(&p, BYTES("\r\n"));
+    }
+    peer_say(&p, BYTES("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET"));
+    assert_int_equal(wait_of(&p), CONN_WAIT_HEAD); /* it had come already */
+    conn_timeout(p.conn);
+    peer_run(&p);
+    assert_int_equal(p.stream.fins, 1);
     peer_close(&p);
 }
 
@@ -538,7 +565,8 @@ int main(void)
         cmocka_unit_test(conn_with_half_a_request_is_told_408),
         cmocka_unit_test(conn_gives_no_more_time_to_a_head_that_trickles),
         cmocka_unit_test(conn_gives_no_more_time_for_empty_lines),
-        cmocka_unit_test(conn_gives_each_request_its_time),
+        cmocka_unit_test(conn_is_kept_alive_for_a_time_of_its_own),
+        cmocka_unit_test(conn_gives_each_request_the_time_of_a_head),
         cmocka_unit_test(conn_ends_who_does_not_take_an_answer),
         cmocka_unit_test(conn_gives_a_reader_time_as_long_as_it_reads),
         cmocka_unit_test(conn_pings_and_ends_who_shows_no_sign_of_life),
