@@ -297,8 +297,11 @@ static void conn_counts_whom_it_is_too_busy_for(void **state)
     (void)state;
     struct peer p;
     peer_open(&p);
-    p.env.queued_max = 10;
-    peer_say(&p, BYTES("GET /healthz HTTP/1.1\r\n" HOST "\r\n"));
+    peer_say(&p, BYTES("GET /hook HTTP/1.1\r\n" HOST "\r\n"));
+    peer_spend_sum(&p);
+    conn_respond(p.conn,
+                 &(struct answer){.status = 200, .body = {(uint8_t[1000]){0}, 1000}});
+    peer_run(&p);
     assert_true(has(peer_took(&p), "HTTP/1.1 503 Service Unavailable\r\n"));
     assert_int_equal(stats_read(&p.stats.refused), 1);
     peer_close(&p);
