@@ -15,7 +15,7 @@ local SLICE = 500 -- clients looked at in one go
 local function all() return expiring.table("moderation", "bans") end
 
 local function key_of_name(shown)
-  return "name " .. names.key(shown)
+  return "name " .. (names.key(shown) or shown)
 end
 
 --- What `msg` bans by its address or name: a ban without an end, and its key; nil and an error's code.

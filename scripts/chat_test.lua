@@ -62,7 +62,9 @@ local BAD_NAMES = {
   { "a tab", [["a\tb"]] }, { "NUL", [["a\u0000b"]] }, { "escape", [["a\u001bb"]] }, { "delete", [["a\u007fb"]] },
   { "U+0080", [["a\u0080b"]] }, { "U+009F", [["a\u009fb"]] }, { "a number", "5" }, { "null", "null" },
   { "true", "true" }, { "false", "false" }, { "an array", '["Ana"]' }, { "an object", '{"name":"Ana"}' },
-  { "nested tables", "[[[[{}]]]]" },
+  { "nested tables", "[[[[{}]]]]" }, { "zero width", '"\u{200B}\u{2060}"' }, { "a blank of braille", '"\u{2800}"' },
+  { "a filler", '"\u{3164}"' }, { "tags", '"\u{E0041}\u{E0042}"' }, { "other white space", '"\u{A0}\u{3000}"' },
+  { "directions alone", '"\u{202E}\u{202C}"' },
 }
 for _, case in ipairs(BAD_NAMES) do
   local what, name = case[1], case[2]

@@ -84,8 +84,7 @@ function history.on.history(client, msg)
   while last > 0 and msg.before and log[last].id >= msg.before do last = last - 1 end
   local first = math.max(1, last - (msg.limit or last) + 1)
   for i = first, last do list[#list + 1] = said(log[i]) end
-  if not list[1] then return client:send '{"type":"history","history":[]}' end -- an empty table would be an object
-  client:send(chat.object("type", "history", "history", list, "more", first > 1 or nil))
+  client:send(chat.object("type", "history", "history", chat.array(list), "more", first > 1 or nil))
 end
 
 return history

@@ -143,11 +143,10 @@ end)
 function moderation.on.bans(client)
   if not roles.is_moderator(client) then return refuse(client, "not_allowed") end
   local list = bans.list()
-  if #list == 0 then return client:send '{"type":"bans","bans":[]}' end -- an empty table would be sent as {}
   for i, ban in ipairs(list) do
     list[i] = chat.object(ban.field, ban.value, "seconds", math.ceil(ban.ends - chat.now()), "reason", ban.reason)
   end
-  client:send(chat.object("type", "bans", "bans", list))
+  client:send(chat.object("type", "bans", "bans", chat.array(list)))
 end
 
 return moderation

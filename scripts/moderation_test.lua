@@ -362,6 +362,20 @@ t.case("a banned name is closed and refused, in upper or lower case, for a time"
   again:expect { type = "user_list" }
 end)
 
+t.case("a banned name is banned in every spelling, for those who are in as well", function(s)
+  local mod = enter_three(s)
+  local eva = enter(s, "\u{200B}\u{C9}va\u{3000}")
+  eva:skip()
+  mod:send { type = "ban", name = "e\u{301}VA", seconds = 60, reason = "spam" }
+  eva:expect_error "banned"
+  eva:expect_closed(1008)
+  for _, name in ipairs { "\u{E9}va", "\u{C9}V\u{FF21}", "e\u{301} v a", "\u{C9}va\u{E0041}", "\u{2800}\u{E9}va" } do
+    local again = s:client {}
+    again:send { type = "login", name = name }
+    again:expect_error "banned"
+  end
+end)
+
 t.case("a ban closes no moderator", function(s)
   local mod = enter(s, "Mod")
   promote(mod)

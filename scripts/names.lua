@@ -1,6 +1,7 @@
 --- names.lua: when two names are the same, and which client of a room has which.
 -- A name is shown HTML-escaped, so that is what the rules keep in client.state.name. Names are the same if their keys
--- are: they differ in nothing but capitals, white space, or characters that nobody sees.
+-- are (chat.name_key): they differ in nothing but capitals, white space, characters that nobody sees, and other forms
+-- of the same letters.
 --
 -- The index room.state.names has the key of each name that is in use in that room -> the uid, or a set of uids if
 -- several clients have it; client.state.names says where the client stands in one. An entry counts only while its
@@ -13,45 +14,15 @@ local names = {}
 
 local SLICE = 500 -- clients looked at in one go
 
---- Capitals: from, to, how far the small letter is, and every which one is a capital.
-local CAPITALS = {
-  { 0xC0, 0xDE, 32, 1 }, { 0x100, 0x136, 1, 2 }, { 0x139, 0x147, 1, 2 }, { 0x14A, 0x176, 1, 2 },
-  { 0x179, 0x17D, 1, 2 }, -- Latin
-  { 0x391, 0x3AB, 32, 1 }, -- Greek
-  { 0x400, 0x40F, 80, 1 }, { 0x410, 0x42F, 32, 1 }, { 0x460, 0x480, 1, 2 }, { 0x48A, 0x4BE, 1, 2 },
-  { 0x4D0, 0x52E, 1, 2 }, -- Cyrillic
-}
-local UNSEEN = "\u{AD}\u{200B}\u{200C}\u{200D}\u{200E}\u{200F}\u{2060}\u{FEFF}"
-
---- The small letter of the character `c`, nothing if it can't be seen.
-local function small(c)
-  if UNSEEN:find(c, 1, true) then return "" end
-  local code = utf8.codepoint(c)
-  for _, range in ipairs(CAPITALS) do
-    if code >= range[1] and code <= range[2] and (code - range[1]) % range[4] == 0 then
-      return utf8.char(code + range[3])
-    end
-  end
-end
-
---- What names that look the same have in common; `name` is not escaped. nil, reason if nobody can see it.
-local function key_of(name)
-  if not utf8.len(name) then return nil, "malformed" end
-  local key = name:lower():gsub("[\xC2-\xEF][\x80-\xBF]+", small):gsub("%s+", " ")
-  key = key:match("^ ?(.-) ?$")
-  if key == "" then return nil, "invisible" end
-  return key
-end
-
---- The key of a name as it is shown, HTML-escaped.
+--- The key of a name as it is shown, HTML-escaped; nil if there is nothing to see in it.
 function names.key(shown)
-  return key_of(text.unescape(shown))
+  return (chat.name_key(text.unescape(shown)))
 end
 
---- The name that may be shown, HTML-escaped, or nil: 1 to `max` characters, none of them a control character.
+--- The name that may be shown, HTML-escaped, or nil: 1 to `max` characters, no control character, something to see.
 function names.clean(name, max)
   name = text.line(name, max)
-  return name and chat.escape_html(name)
+  return name and chat.name_key(name) and chat.escape_html(name) or nil
 end
 
 -- The index -----------------------------------------------------------------

@@ -8,7 +8,6 @@ local chat = require "charlua"
 local configure = require "configure"
 local names = require "names"
 local refuse = require "refuse"
-local text = require "text"
 
 local nicknames = { on = {} }
 
@@ -25,8 +24,8 @@ function nicknames.configure(changes)
   configure("nicknames", options, changes)
   reserved = {}
   for _, name in ipairs(options.reserved) do
-    local key = names.key(chat.escape_html(name))
-    if not key then error("nicknames: nobody can see the reserved name " .. ("%q"):format(name), 2) end
+    local key, why = chat.name_key(name)
+    if not key then error(("nicknames: the reserved name %q is %s"):format(tostring(name), why), 2) end
     reserved[key] = true
   end
   return nicknames
@@ -34,9 +33,9 @@ end
 
 --- Before the app lets the client in. A name that is none is left to the app to refuse.
 function nicknames.on.login(client, msg)
-  local name = text.line(msg.name, NAME_MAX)
-  local key = name and names.key(chat.escape_html(name))
-  if not key then return end
+  local name = names.clean(msg.name, NAME_MAX)
+  if not name then return end
+  local key = names.key(name)
   if reserved[key] then return refuse(client, "name_reserved") end
   if names.find(msg.room, key, client) then return refuse(client, "name_taken") end
 end

@@ -31,6 +31,21 @@ t.case("a name that looks like one in the room is taken", function(s)
   ana:expect_nothing()
 end)
 
+--- Spellings of "Stra\u{DF}e \u{E9}": capitals, white space, invisible characters, other forms of the same letters.
+local SPELLINGS = {
+  "stra\u{DF}e \u{E9}", "STRASSE \u{C9}", "Stra\u{1E9E}e e\u{301}", "Strasse\u{A0}\u{E9}", "Strasse\u{3000}\u{E9}",
+  "Strasse\u{2003}\u{2028}\u{E9}", "Stra\u{200B}sse \u{E9}", "St\u{2060}rasse \u{E9}", "Stra\u{FE0F}sse \u{E9}",
+  "Strasse \u{E9}\u{E0041}", "Strasse\u{2800}\u{E9}", "Strasse\u{3164}\u{E9}", "\u{202E}Strasse \u{E9}\u{202C}",
+  "\u{FF33}trasse \u{E9}", "Stra\u{17F}\u{17F}e \u{E9}", "\u{1D54A}trasse \u{E9}",
+}
+
+t.case("no spelling of a name is another name, nor of a reserved one", function(s)
+  login(s, "Stra\u{DF}e \u{E9}")
+  for _, name in ipairs(SPELLINGS) do expect_refused(s, name, "name_taken") end
+  s:reload(rules 'require "nicknames".configure { reserved = { "Stra\u{DF}e \u{E9}" } }')
+  for _, name in ipairs(SPELLINGS) do expect_refused(s, name, "name_reserved") end
+end)
+
 t.case("letters that differ in more than being capitals are different", function(s)
   for _, name in ipairs { "\u{E0}", "\u{E1}", "\u{FF}", "\u{101}", "\u{103}", "\u{3B1}", "\u{430}", "\u{732A}", "a" } do
     login(s, name)
@@ -124,5 +139,5 @@ t.case("no more is kept than the names that are in use", { rules = [[
   beto:close()
   ana:skip()
   ana:send { type = "kept" }
-  ana:expect_text(('{"kept":{"ana 10":%d}}'):format(ana.id))
+  ana:expect_text(('{"kept":{"ana10":%d}}'):format(ana.id))
 end)

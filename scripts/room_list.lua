@@ -39,11 +39,10 @@ end
 
 local function make(most, topic_of)
   local found, sizes = largest(most)
-  if not found[1] then return '{"type":"rooms","rooms":[]}' end -- an empty table would be an object
   for i, room in ipairs(found) do
     found[i] = chat.object("name", chat.escape_html(room.name), "size", sizes[i], "topic", topic_of(room))
   end
-  return chat.object("type", "rooms", "rooms", found, "more", known_count > #found or nil)
+  return chat.object("type", "rooms", "rooms", chat.array(found), "more", known_count > #found or nil)
 end
 
 --- The message that lists at most `most` rooms; `topic_of(room)` is a topic or nil.

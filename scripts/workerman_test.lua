@@ -115,6 +115,7 @@ for _, case in ipairs {
   { "bad_name", '"room_id":"1","client_name":null' }, { "bad_name", '"room_id":"1","client_name":["Ana"]' },
   { "bad_name", [["room_id":"1","client_name":"a\nb"]] }, { "bad_name", [["room_id":"1","client_name":"a\u0085"]] },
   { "bad_name", '"room_id":"1","client_name":"' .. ("x"):rep(65) .. '"' },
+  { "bad_name", '"room_id":"1","client_name":"\u{200B}\u{3164}"' },
   { "bad_room", '"client_name":"Ana"' }, { "bad_room", '"client_name":"Ana","room_id":""' },
   { "bad_room", '"client_name":"Ana","room_id":1.5' }, { "bad_room", '"client_name":"Ana","room_id":null' },
   { "bad_room", '"client_name":"Ana","room_id":{}' }, { "bad_room", '"client_name":"Ana","room_id":1e300' },
