@@ -41,7 +41,7 @@ static int client(lua_State *L)
     int is_integer;
     lua_Integer id = lua_tointegerx(L, 1, &is_integer);
     struct client *c = is_integer ? world_client(&host_of(L)->world, (uint64_t)id) : NULL;
-    if (c && !c->gone && !c->refused)
+    if (c && client_is_here(c))
         client_push(L, c);
     else
         lua_pushnil(L);
@@ -55,7 +55,7 @@ static int clients(lua_State *L)
     lua_Integer n = 0;
     lua_newtable(L);
     for (struct client *c; (c = world_next_client(&host_of(L)->world, &at));) {
-        if (c->gone || c->refused)
+        if (!client_is_here(c))
             continue;
         client_push(L, c);
         lua_rawseti(L, -2, ++n);

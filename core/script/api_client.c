@@ -17,7 +17,7 @@ static int push_closed(lua_State *L)
 
 static bool is_reachable(const struct client *c)
 {
-    return c && !c->gone;
+    return c && client_is_here(c);
 }
 
 /* client:send(value) -> true | nil, "closed" */

@@ -137,7 +137,7 @@ static void close_owed(struct host *h)
     uint32_t at = 0;
     h->owes = false;
     for (struct client *c; (c = world_next_client(&h->world, &at));) {
-        if (c->owed_close && !c->gone) {
+        if (c->owed_close && client_is_here(c)) {
             c->owed_close = world_close(&h->world, c->id, WS_CLOSE_INTERNAL,
                                         bytes_of("out of memory")) != WORLD_OK;
             h->owes |= c->owed_close;

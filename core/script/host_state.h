@@ -62,7 +62,7 @@ struct host {
 enum host_key_name {
     KEY_APP,     /* the table that the script returned */
     KEY_DECODE,  /* cjson's decode: value, or nil and a reason */
-    KEY_CLIENTS, /* world_number + 1 to client object */
+    KEY_CLIENTS, /* reference (luaL_ref) to client object */
     KEY_ROOMS,   /* weak: name to room object */
     KEY_ANCHORS, /* light userdata of struct room to room object: keeps its state alive */
     KEY_TIMERS,  /* id to {function or name, arguments...} */

@@ -3,46 +3,51 @@
 
 #include "wire/utf8.h"
 
+#include <assert.h>
 #include <lauxlib.h>
 
-/* Where KEY_CLIENTS has the object of `c`: from 1 on, so that it is an array. */
-static lua_Integer index_of(lua_State *L, const struct client *c)
-{
-    return (lua_Integer)world_number(&host_of(L)->world, c->id) + 1;
-}
+/* More would need 5 GB of Lua. */
+enum { OBJECTS_MAX = 1 << 27 };
 
 void client_push(lua_State *L, struct client *c)
 {
     budget_work(L, 60); /* there are arrays of all of them */
     host_push(L, KEY_CLIENTS);
-    if (lua_rawgeti(L, -1, index_of(L, c)) == LUA_TNIL) {
-        lua_pop(L, 1);
+    if (c->object) {
+        lua_rawgeti(L, -1, c->object);
+    } else {
         uint64_t *id = lua_newuserdatauv(L, sizeof *id, 1);
         *id = c->id;
         luaL_setmetatable(L, CLIENT_TYPE);
         lua_pushvalue(L, -1);
-        lua_rawseti(L, -3, index_of(L, c));
+        int reference = luaL_ref(L, -3);
+        assert(reference > 0 && reference < OBJECTS_MAX);
+        c->object = (uint32_t)reference & (OBJECTS_MAX - 1);
     }
     lua_remove(L, -2);
 }
 
 void client_forget(lua_State *L, struct client *c)
 {
+    if (!c->object)
+        return;
     host_push(L, KEY_CLIENTS);
-    if (lua_rawgeti(L, -1, index_of(L, c)) != LUA_TNIL) {
-        lua_pushnil(L);
-        lua_rawseti(L, -3, index_of(L, c)); /* an existing key: allocates nothing */
-    }
-    lua_pop(L, 2);
+    luaL_unref(L, -1, (int)c->object); /* existing keys: allocates nothing */
+    lua_pop(L, 1);
+    c->object = 0;
 }
 
 void client_push_state(lua_State *L, const struct client *c)
 {
+    if (!c->object) {
+        lua_pushnil(L);
+        return;
+    }
     host_push(L, KEY_CLIENTS);
-    if (lua_rawgeti(L, -1, index_of(L, c)) == LUA_TUSERDATA)
-        lua_getiuservalue(L, -1, CLIENT_STATE);
-    lua_replace(L, -2);
-    lua_replace(L, -2);
+    lua_rawgeti(L, -1, c->object);
+    lua_getiuservalue(L, -1, CLIENT_STATE);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
 }
 
 struct client *client_check(lua_State *L, int index, uint64_t *id)

@@ -141,7 +141,7 @@ static void fail(struct host *h, struct run *r)
         api_reach_limit(h, LIMIT_HANDLER_TIME, r->client);
     if (r->no_memory)
         api_reach_limit(h, LIMIT_SCRIPT_MEMORY, r->client);
-    if (r->client && r->kind != RUN_CLOSE && !r->client->gone)
+    if (r->client && client_is_here(r->client))
         run_send_error(h, r->client, "internal");
     if (r->asked)
         route_fail(h, r->asked);
@@ -151,7 +151,7 @@ static void fail(struct host *h, struct run *r)
 static void refuse(struct host *h, struct run *r)
 {
     transaction_rollback(h);
-    r->client->refused = true;
+    r->client->life = CLIENT_GONE;
     uint32_t m;
     while ((m = r->client->roster.first)) /* what it joined before it waited */
         if (world_leave(&h->world, r->client, world_room_of(&h->world, m)) != WORLD_OK)
@@ -195,7 +195,8 @@ bool run_handler(struct host *h, struct run *r)
     if (r->task)
         task_free(h, r->task, r->failed);
     r->task = NULL;
-    if (r->handler == RUN_OPEN && !r->refused && !r->client->gone) {
+    if (r->handler == RUN_OPEN && r->client->life == CLIENT_ARRIVING) {
+        r->client->life = CLIENT_OPEN;
         if (world_admit(&h->world, r->client->id) != WORLD_OK)
             r->client->owed_close = h->owes = true;
         transaction_commit(h);

@@ -69,8 +69,9 @@ bool task_may_wait(lua_State *L, const char *who)
                    who);
     struct client *c =
         h->current->client ? world_client(&h->world, h->current->client) : NULL;
-    bool is_client_gone = c && c->gone && h->current->kind != RUN_CLOSE;
-    if (!is_client_gone && !(h->current->asked && h->current->asked->gone))
+    bool is_over = c && (h->current->kind == RUN_CLOSE ? !world_may_wait(&h->world, c)
+                                                       : !client_is_here(c));
+    if (!is_over && !(h->current->asked && h->current->asked->gone))
         return true;
     lua_pushnil(L);
     lua_pushliteral(L, "closed");

@@ -7,6 +7,7 @@
 #include "base/id.h"
 #include "wire/outframe.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -55,6 +56,9 @@ void world_deinit(struct world *w)
     for (struct client *c; (c = world_next_client(w, &number));)
         free_client(c);
     size_t at = 0;
+    for (struct client *c; (c = map_next(&w->closing, &at));)
+        free_client(c);
+    at = 0;
     for (struct room *r; (r = map_next(&w->rooms, &at));)
         free(r);
     for (uint32_t i = 0; w->out && i < w->shard_count; i++) {
@@ -63,6 +67,7 @@ void world_deinit(struct world *w)
     }
     roster_deinit(&w->roster);
     free(w->clients);
+    map_deinit(&w->closing);
     map_deinit(&w->rooms);
     map_deinit(&w->rooms_by_hash);
     free(w->out);
@@ -90,12 +95,18 @@ static void look_again(struct world *w, struct room *room)
 
 /* --- clients ------------------------------------------------------------- */
 
+/* Where a client is that has its slot; a small number. */
+static uint32_t number_of(const struct world *w, uint64_t id)
+{
+    return id_slot(id) * w->shard_count + id_shard(id);
+}
+
 struct client *world_add_client(struct world *w, uint64_t id)
 {
     struct client *c = calloc(1, sizeof *c);
     if (!c)
         return NULL;
-    uint32_t number = world_number(w, id);
+    uint32_t number = number_of(w, id);
     struct client **clients =
         array_reach(w->clients, &w->client_cap, number, sizeof(struct client *));
     if (!clients) {
@@ -109,16 +120,23 @@ struct client *world_add_client(struct world *w, uint64_t id)
     return c;
 }
 
-uint32_t world_number(const struct world *w, uint64_t id)
-{
-    return id_slot(id) * w->shard_count + id_shard(id);
-}
-
 struct client *world_client(const struct world *w, uint64_t id)
 {
-    uint32_t number = world_number(w, id);
+    uint32_t number = number_of(w, id);
     struct client *c = number < w->client_cap ? w->clients[number] : NULL;
-    return c && c->id == id ? c : NULL;
+    if (!c || c->id != id)
+        c = map_get(&w->closing, id);
+    return c || !w->hasty || w->hasty->id != id ? c : w->hasty;
+}
+
+void world_close_client(struct world *w, struct client *c)
+{
+    assert(!w->hasty && world_client(w, c->id) == c);
+    w->clients[number_of(w, c->id)] = NULL;
+    if (c->life != CLIENT_GONE)
+        c->life = CLIENT_CLOSING;
+    if (w->closing.count >= CLOSING_MAX || map_put(&w->closing, c->id, c) < 0)
+        w->hasty = c;
 }
 
 struct client *world_next_client(const struct world *w, uint32_t *at)
@@ -140,7 +158,10 @@ struct client_extras *client_extras(struct client *c)
 
 void world_remove_client(struct world *w, struct client *c)
 {
-    w->clients[world_number(w, c->id)] = NULL;
+    if (w->hasty == c)
+        w->hasty = NULL;
+    else
+        map_take(&w->closing, c->id);
     w->client_count--;
     while (c->roster.count) {
         look_again(w, world_room_of(w, c->roster.first));

@@ -15,7 +15,25 @@ struct task;
 enum {
     ROOM_NAME_MAX = 128,
     STAGED_MAX_BYTES = 64 * 1024 * 1024, /* of frames that one handler may send */
+    CLOSING_MAX = 10000, /* clients whose on_close waits; that of others may not */
 };
+
+/* A client's life, as the rules see it.
+ *
+ *   MAIL_OPEN               on_open lets it in               MAIL_CLOSED
+ *  -----------> ARRIVING ------------------------> OPEN ---------------------+
+ *                 |   |                                                      |
+ *                 |   |  MAIL_CLOSED, while on_open waits                    v
+ *                 |   +--------------------------------------------------> CLOSING
+ *                 |                                                          |
+ *                 |  on_open refuses                          on_close ends  |
+ *                 +------------------------------------------------------> GONE
+ *
+ * A client that was refused is GONE, and keeps its slot until its MAIL_CLOSED. With
+ * MAIL_CLOSED a slot is its shard's again, which may give it to the next client at once.
+ * So a client that is CLOSING is known by its id alone, however long its on_close waits.
+ */
+enum client_life { CLIENT_ARRIVING, CLIENT_OPEN, CLIENT_CLOSING, CLIENT_GONE };
 
 struct world_limits {
     uint32_t rooms; /* in all */
@@ -31,12 +49,11 @@ struct client_extras {
 struct client {
     uint64_t id;
     struct addr addr;
-    uint16_t close_code; /* of MAIL_CLOSED */
-    bool secure : 1;
-    bool refused : 1;    /* by on_open: gets no on_close */
-    bool gone : 1;       /* MAIL_CLOSED has come */
-    bool paused : 1;     /* MAIL_PAUSE was posted */
-    bool owed_close : 1; /* memory was too short to tell it something: to be closed */
+    uint32_t object : 27; /* reference of its Lua object in KEY_CLIENTS; 0: none yet */
+    uint32_t life : 2;    /* enum client_life */
+    uint32_t secure : 1;
+    uint32_t paused : 1;     /* MAIL_PAUSE was posted */
+    uint32_t owed_close : 1; /* memory was too short to tell it something: to be closed */
     struct roster_list roster;    /* its rooms */
     struct task *task;            /* of its handler that waits, or NULL */
     struct client_extras *extras; /* NULL: none */
@@ -53,8 +70,11 @@ struct room {
 };
 
 struct world {
-    struct client **clients; /* by world_number; NULL: none */
-    uint32_t client_cap, client_count;
+    struct client **clients; /* by shard and slot; NULL: none, or it is closing */
+    uint32_t client_cap;
+    uint32_t client_count;    /* closing ones, too */
+    struct map closing;       /* by id */
+    struct client *hasty;     /* it is closing, but may not wait, for the map is full */
     struct map rooms;         /* by id */
     struct map rooms_by_hash; /* of the name */
     struct roster roster;
@@ -82,14 +102,26 @@ void world_deinit(struct world *w);
 
 /* A client that has come. NULL when memory is out. */
 struct client *world_add_client(struct world *w, uint64_t id);
+/* The client of that id, as long as it is not gone: also while it is closing. */
 struct client *world_client(const struct world *w, uint64_t id);
-/* A small number that no other client has while this one is here. */
-uint32_t world_number(const struct world *w, uint64_t id);
-/* Walks the clients: start with *at = 0, ends with NULL. */
+/* Its MAIL_CLOSED has come: from now on it is closing, and its slot is free. Whoever says
+ * so removes it before anything else happens, unless world_may_wait. */
+void world_close_client(struct world *w, struct client *c);
+/* Whether a handler of `c` may wait: not of a closing one of which there are too many. */
+static inline bool world_may_wait(const struct world *w, const struct client *c)
+{
+    return c != w->hasty;
+}
+/* Whether it is arriving or open: what is sent to it may be heard. */
+static inline bool client_is_here(const struct client *c)
+{
+    return c->life <= CLIENT_OPEN;
+}
+/* Walks the clients that are not closing: start with *at = 0, ends with NULL. */
 struct client *world_next_client(const struct world *w, uint32_t *at);
 /* What it has beside; made when it has none. NULL when memory is out. */
 struct client_extras *client_extras(struct client *c);
-/* Takes it out of its rooms and frees it; to be committed like all else. */
+/* It is gone: takes it out of its rooms and frees it; to be committed like all else. */
 void world_remove_client(struct world *w, struct client *c);
 
 /* The room of that name, or NULL. */
