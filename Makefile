@@ -183,6 +183,11 @@ $(BUILD)/unit/test_pattern: UNITLIBS := $(shell pkg-config --libs lua5.4 2>/dev/
 $(BUILD)/unit/test_name_key: $(BUILD)/core/script/name_key.o
 $(BUILD)/unit/test_name_key: UNITLIBS := -lunistring
 
+# The one that is an embedding program.
+$(BUILD)/unit/test_embed: tests/unit/test_embed.c $(UNITHELP) $(BUILD)/libcharlua.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -Itests/unit -o $@ $< $(UNITHELP) $(BUILD)/libcharlua.a -lcmocka $(LIBS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
+
 e2e: $(BUILD)/charlua $(GOPEER) examples | have-modules ## run the end-to-end tests
 	CHARLUA_BUILD=$(abspath $(BUILD)) $(STILL) node --test --test-concurrency=$(E2E_JOBS) tests/e2e/*.test.mjs
 

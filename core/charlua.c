@@ -1,42 +1,27 @@
 /* charlua: the public functions, on top of config and server. */
 #include "charlua.h"
 
-#include "server/server.h"
+#include "charlua_state.h"
 #include "play/inspect.h"
 #include "play/testing.h"
+#include "stderr_log.h"
 #include "wire/utf8.h"
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #define VERSION "0.1.0"
 
 enum {
     OPTIONS_MAX = 128,
-    NATIVES_MAX = 64,
+    NATIVE_NAME_MAX = 64,
     POST_MAX_BYTES = 16 * 1024 * 1024,
-    ROOM_MAX_BYTES = 128
-};
-
-struct charlua {
-    struct config config;
-    struct server *server;
-    struct log log;
-    struct host_native natives[NATIVES_MAX];
-    size_t native_count;
-    void (*sink)(void *ctx, const char *level, const char *line);
-    void *sink_ctx;
-    void (*ready)(void *ctx);
-    void *ready_ctx;
-    void (*tick)(void *ctx);
-    void *tick_ctx;
-    double tick_seconds;
-    char error[1024];
+    ROOM_MAX_BYTES = 128,
+    TICK_SECONDS_MAX = 1000000
 };
 
 const char *charlua_version(void)
@@ -44,20 +29,12 @@ const char *charlua_version(void)
     return VERSION;
 }
 
-/* One write a line, so that lines of several threads never mix. */
-static void write_stderr(const char *level, const char *line)
+const char *charlua_error(const struct charlua *server)
 {
-    char text[8400], stamp[32];
-    struct timespec now;
-    struct tm utc;
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &utc);
-    int n = snprintf(text, sizeof text, "%s.%03ldZ %-5s %s\n", stamp,
-                     now.tv_nsec / 1000000, level, line);
-    if (n > 0 && write(STDERR_FILENO, text, (size_t)n) < 0)
-        return; /* nobody is left to tell */
+    return state_error(server);
 }
+
+/* --- the log ---------------------------------------------------------------- */
 
 static void sink(void *ctx, enum log_level level, const char *line)
 {
@@ -65,11 +42,12 @@ static void sink(void *ctx, enum log_level level, const char *line)
     if (c->sink)
         c->sink(c->sink_ctx, log_level_name(level), line);
     else
-        write_stderr(log_level_name(level), line);
+        stderr_log_line(log_level_name(level), line);
 }
 
 struct charlua *charlua_new(void)
 {
+    static atomic_uint_fast64_t ids;
     struct charlua *c = calloc(1, sizeof *c);
     if (!c)
         return NULL;
@@ -78,6 +56,8 @@ struct charlua *charlua_new(void)
         free(c);
         return NULL;
     }
+    c->id = atomic_fetch_add(&ids, 1) + 1;
+    pthread_mutex_init(&c->lock, NULL);
     config_init(&c->config);
     c->log = (struct log){.sink = sink, .ctx = c};
     return c;
@@ -87,10 +67,20 @@ void charlua_free(struct charlua *server)
 {
     if (!server)
         return;
+    if (state_lock(server, "charlua_free") < 0) {
+        log_error(&server->log, "charlua_free: the server runs, and is not freed");
+        return;
+    }
+    state_unlock(server, 0);
     server_free(server->server);
     config_deinit(&server->config);
+    while (server->native_count)
+        free((char *)(uintptr_t)server->natives[--server->native_count].name);
+    pthread_mutex_destroy(&server->lock);
     free(server);
 }
+
+/* --- before the start ------------------------------------------------------ */
 
 /* The public half of the table of options, made once. */
 static struct charlua_option public_options[OPTIONS_MAX];
@@ -115,73 +105,119 @@ const struct charlua_option *charlua_options(size_t *count)
 
 int charlua_set(struct charlua *server, const char *name, const char *value)
 {
-    return config_set(&server->config, name, value, server->error, sizeof server->error);
+    if (state_lock(server, "charlua_set") < 0)
+        return -1;
+    if (!name)
+        return state_unlock(server, state_fail("charlua_set: say an option's name"));
+    return state_unlock(server, config_set(&server->config, name, value,
+                                           state_begin(server), ERROR_MAX_BYTES));
 }
 
 int charlua_check(struct charlua *server)
 {
-    return config_finish(&server->config, server->error, sizeof server->error);
+    struct config finished;
+    if (state_lock(server, "charlua_check") < 0)
+        return -1;
+    return state_unlock(server, config_finish(&server->config, &finished,
+                                              state_begin(server), ERROR_MAX_BYTES));
+}
+
+/* What Lua takes for a name, so that chat.native.NAME can be written. */
+static bool is_name(const char *name)
+{
+    static const char allowed[] =
+        "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
+    size_t len = strlen(name);
+    return len && len <= NATIVE_NAME_MAX && !strchr("0123456789", *name) &&
+           !name[strspn(name, allowed)];
+}
+
+static int add_native(struct charlua *c, const char *name,
+                      int (*function)(struct lua_State *), void *context)
+{
+    if (!name || !is_name(name))
+        return state_fail(
+            "charlua_register: a name is 1 to %d letters, digits and _, and "
+            "begins with no digit",
+            NATIVE_NAME_MAX);
+    if (!function)
+        return state_fail("charlua_register: '%s' needs a function", name);
+    for (size_t i = 0; i < c->native_count; i++)
+        if (strcmp(c->natives[i].name, name) == 0)
+            return state_fail("charlua_register: '%s' is registered already", name);
+    if (c->native_count == NATIVES_MAX)
+        return state_fail("charlua_register: %d native functions are the most",
+                          NATIVES_MAX);
+    char *copy = strdup(name);
+    if (!copy)
+        return state_fail("out of memory");
+    c->natives[c->native_count++] = (struct host_native){copy, function, context};
+    return 0;
 }
 
 int charlua_register(struct charlua *server, const char *name,
                      int (*function)(struct lua_State *), void *context)
 {
-    if (server->native_count == NATIVES_MAX) {
-        snprintf(server->error, sizeof server->error, "%d native functions are the most",
-                 NATIVES_MAX);
+    if (state_lock(server, "charlua_register") < 0)
         return -1;
-    }
-    server->natives[server->native_count++] =
-        (struct host_native){name, function, context};
-    return 0;
+    return state_unlock(server, add_native(server, name, function, context));
 }
 
-void charlua_on_log(struct charlua *server,
-                    void (*log_sink)(void *context, const char *level, const char *line),
-                    void *context)
+int charlua_on_log(struct charlua *server,
+                   void (*log_sink)(void *context, const char *level, const char *line),
+                   void *context)
 {
+    if (state_lock(server, "charlua_on_log") < 0)
+        return -1;
     server->sink = log_sink;
     server->sink_ctx = context;
+    return state_unlock(server, 0);
 }
 
-void charlua_on_ready(struct charlua *server, void (*ready)(void *context), void *context)
+int charlua_on_ready(struct charlua *server, void (*ready)(void *context), void *context)
 {
+    if (state_lock(server, "charlua_on_ready") < 0)
+        return -1;
     server->ready = ready;
     server->ready_ctx = context;
+    return state_unlock(server, 0);
 }
 
-void charlua_on_tick(struct charlua *server, double seconds, void (*tick)(void *context),
-                     void *context)
+int charlua_on_tick(struct charlua *server, double seconds, void (*tick)(void *context),
+                    void *context)
 {
+    if (state_lock(server, "charlua_on_tick") < 0)
+        return -1;
+    if (tick && !(seconds > 0 && seconds <= TICK_SECONDS_MAX)) /* NaN is neither */
+        return state_unlock(
+            server,
+            state_fail("charlua_on_tick: say seconds above 0, to %d", TICK_SECONDS_MAX));
     server->tick = tick;
     server->tick_ctx = context;
     server->tick_seconds = seconds;
+    return state_unlock(server, 0);
 }
 
-/* What the options and the embedding program say, for as long as `server` is there. */
-static struct server_setup setup_of(const struct charlua *server)
-{
-    return (struct server_setup){
-        .config = &server->config,
-        .log = &server->log,
-        .natives = server->natives,
-        .native_count = server->native_count,
-        .ready = server->ready,
-        .ctx = server->ready_ctx,
-        .tick = server->tick,
-        .tick_ctx = server->tick_ctx,
-        .tick_seconds = server->tick_seconds,
-        .version = VERSION,
-    };
-}
+/* --- runs, tests, inspections ---------------------------------------------- */
 
 int charlua_run(struct charlua *server)
 {
-    if (charlua_check(server) < 0)
+    struct server_setup setup;
+    if (state_borrow(server, "charlua_run", &setup) < 0)
         return -1;
-    struct server_setup setup = setup_of(server);
-    server->log.level = (enum log_level)server->config.log_level;
-    return server_run(server->server, &setup, server->error, sizeof server->error);
+    if (server->has_run)
+        return state_give_back(
+            server, state_fail("charlua_run: a server runs once: make a new one"));
+    server->has_run = true;
+    setup.version = VERSION;
+    server->log.level = (enum log_level)server->finished.log_level;
+    char error[ERROR_MAX_BYTES];
+    int result = server_run(server->server, &setup, error, sizeof error);
+    pthread_mutex_lock(&server->lock);
+    snprintf(server->run_error, sizeof server->run_error, "%s", result < 0 ? error : "");
+    state_unlock(server, 0);
+    state_begin(server); /* callbacks on this thread may have said something */
+    return state_give_back(server, result < 0 ? state_fail("%s", error) : 0);
 }
 
 struct reporter {
@@ -193,7 +229,8 @@ static void report_case(void *ctx, const struct testing_case *c)
 {
     const struct reporter *r = ctx;
     struct charlua_case result = {c->name, c->line, c->error};
-    r->report(r->context, &result);
+    if (r->report)
+        r->report(r->context, &result);
 }
 
 int charlua_test(struct charlua *server, const char *file, const char *filter,
@@ -201,13 +238,19 @@ int charlua_test(struct charlua *server, const char *file, const char *filter,
                  void *context)
 {
     struct reporter reporter = {report, context};
+    struct server_setup setup;
     struct host_setup host;
-    if (charlua_check(server) < 0)
+    char error[ERROR_MAX_BYTES];
+    if (state_borrow(server, "charlua_test", &setup) < 0)
         return -1;
-    struct server_setup setup = setup_of(server);
+    if (!file)
+        return state_give_back(server, state_fail("charlua_test: say a file"));
+    setup.version = VERSION;
     setup_host(&setup, &host);
-    return testing_run(&host, file, filter, report_case, &reporter, server->error,
-                       sizeof server->error);
+    int result =
+        testing_run(&host, file, filter, report_case, &reporter, error, sizeof error);
+    state_begin(server);
+    return state_give_back(server, result < 0 ? state_fail("%s", error) : 0);
 }
 
 struct inspector {
@@ -219,7 +262,8 @@ static void report_finding(void *ctx, const struct inspect_finding *f)
 {
     const struct inspector *i = ctx;
     struct charlua_finding finding = {f->file, f->line, f->is_error, f->message};
-    i->report(i->context, &finding);
+    if (i->report)
+        i->report(i->context, &finding);
 }
 
 int charlua_inspect(struct charlua *server,
@@ -228,16 +272,21 @@ int charlua_inspect(struct charlua *server,
 {
     static const struct log silent;
     struct inspector inspector = {report, context};
+    struct server_setup setup;
     struct host_setup host;
-    if (charlua_check(server) < 0)
+    char error[ERROR_MAX_BYTES];
+    if (state_borrow(server, "charlua_inspect", &setup) < 0)
         return -1;
-    struct server_setup setup = setup_of(server);
+    setup.version = VERSION;
     setup_host(&setup, &host);
     host.log = &silent;
     host.stats = server_stats(server->server);
-    return inspect_run(&host, report_finding, &inspector, server->error,
-                       sizeof server->error);
+    int result = inspect_run(&host, report_finding, &inspector, error, sizeof error);
+    state_begin(server);
+    return state_give_back(server, result < 0 ? state_fail("%s", error) : 0);
 }
+
+/* --- any thread, at any time ----------------------------------------------- */
 
 void charlua_stop(struct charlua *server)
 {
@@ -251,11 +300,29 @@ void charlua_reload(struct charlua *server)
 
 int charlua_post(struct charlua *server, const char *room, const char *json)
 {
-    struct bytes name = bytes_of(room), text = bytes_of(json);
-    if (name.len == 0 || name.len > ROOM_MAX_BYTES || text.len > POST_MAX_BYTES ||
-        !utf8_is_valid(text))
-        return -1;
-    return server_post(server->server, name, text);
+    struct bytes name = room ? bytes_of(room) : (struct bytes){0};
+    struct bytes text = json ? bytes_of(json) : (struct bytes){0};
+    state_begin(server);
+    if (name.len == 0 || name.len > ROOM_MAX_BYTES)
+        return state_fail("charlua_post: the name of a room is 1 to %d bytes",
+                          ROOM_MAX_BYTES);
+    if (text.len == 0)
+        return state_fail("charlua_post: there is no text");
+    if (text.len > POST_MAX_BYTES)
+        return state_fail("charlua_post: the text is larger than 16 MiB");
+    if (!utf8_is_valid(text))
+        return state_fail("charlua_post: the text is not UTF-8");
+    switch (server_post(server->server, name, text)) {
+    case SERVER_POSTED:
+        return 0;
+    case SERVER_STOPPED:
+        return state_fail("charlua_post: the server does not run");
+    case SERVER_FULL:
+        return state_fail("charlua_post: too much waits for the rules: post it later");
+    case SERVER_NO_MEMORY:
+        break;
+    }
+    return state_fail("out of memory");
 }
 
 void charlua_get_stats(struct charlua *server, struct charlua_stats *stats)
@@ -279,7 +346,7 @@ void charlua_get_stats(struct charlua *server, struct charlua_stats *stats)
 
 uint64_t charlua_limit_reached(struct charlua *server, const char *option)
 {
-    for (enum limit i = 0; i < LIMIT_KINDS; i++)
+    for (enum limit i = 0; option && i < LIMIT_KINDS; i++)
         if (strcmp(limit_option(i), option) == 0)
             return stats_read(&server_stats(server->server)->limits[i].times);
     return 0;
@@ -288,9 +355,4 @@ uint64_t charlua_limit_reached(struct charlua *server, const char *option)
 int charlua_port(const struct charlua *server, size_t i)
 {
     return server_port(server->server, i);
-}
-
-const char *charlua_error(const struct charlua *server)
-{
-    return server->error;
 }

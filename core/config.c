@@ -290,9 +290,11 @@ int config_set(struct config *c, const char *name, const char *value, char *erro
     return -1;
 }
 
-int config_finish(struct config *c, char *error, size_t size)
+int config_finish(const struct config *said, struct config *out, char *error, size_t size)
 {
+    static char *usual[] = {"127.0.0.1:7272", "127.0.0.1:55151"};
     const struct complaint to = {error, size};
+    struct config all = *said, *c = &all;
     if (!c->script)
         return complain(&to, "no script: say which rules to run with --script FILE");
     if (c->cert.count != c->key.count)
@@ -308,15 +310,14 @@ int config_finish(struct config *c, char *error, size_t size)
         return complain(&to,
                         "--ping-timeout %lld has to be less than --ping-interval %lld",
                         (long long)c->ping_timeout, (long long)c->ping_interval);
-    if (c->listen.count == 0 &&
-        (config_set(c, "listen", "127.0.0.1:7272", error, size) < 0 ||
-         config_set(c, "listen", "127.0.0.1:55151", error, size) < 0))
-        return -1;
+    if (c->listen.count == 0)
+        c->listen = (struct config_list){usual, sizeof usual / sizeof *usual};
     if (c->threads == CONFIG_AUTO) {
         long cpus = sysconf(_SC_NPROCESSORS_ONLN);
         c->threads = cpus < 4                    ? 0
                      : cpus > CONFIG_THREADS_MAX ? CONFIG_THREADS_MAX
                                                  : cpus - 1;
     }
+    *out = all;
     return 0;
 }

@@ -99,9 +99,11 @@ void config_deinit(struct config *c);
 int config_set(struct config *c, const char *name, const char *value, char *error,
                size_t size);
 
-/* Fills in what was not said and checks what only makes sense together. Returns 0 or -1
- * like config_set. */
-int config_finish(struct config *c, char *error, size_t size);
+/* Checks what only makes sense together, and writes to *out what was said with what was
+ * not said filled in; `out` borrows from `said` and is not to be deinited. Returns 0 or
+ * -1 like config_set. */
+int config_finish(const struct config *said, struct config *out, char *error,
+                  size_t size);
 
 /* The table, in the order of the help. */
 const struct config_option *config_options(size_t *count);

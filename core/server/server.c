@@ -18,7 +18,7 @@ struct server {
     ev_timer drain, end;
     ev_timer tick;                    /* the embedding program's */
     const struct server_setup *setup; /* while it runs */
-    pthread_mutex_t post_lock; /* over `running` and the host's life, for server_post */
+    pthread_mutex_t post_lock; /* over `running`: who holds it finds all actors alive */
     bool running;
     atomic_uint stops;
     atomic_bool reload;
@@ -199,20 +199,31 @@ int server_run(struct server *s, const struct server_setup *setup, char *error,
 
 /* --- the rest ------------------------------------------------------------ */
 
-int server_post(struct server *s, struct bytes room, struct bytes json)
+/* Before the host is asked whether it runs: a large text is copied without the lock. */
+static int pack_post(struct batch *b, struct bytes room, struct bytes json)
 {
-    struct batch b = {0};
     struct buf both = {0};
     struct mail m = {.kind = MAIL_POST, .name_len = (uint32_t)room.len};
-    int result = -1;
-    if (buf_append(&both, room) == 0 && buf_append(&both, json) == 0 &&
-        batch_add(&b, &m, buf_bytes(&both)) == 0) {
-        pthread_mutex_lock(&s->post_lock);
-        if (s->running)
-            result = mailbox_post(&s->actors.common.host_inbox, &b);
-        pthread_mutex_unlock(&s->post_lock);
-    }
+    bool packed = buf_append(&both, room) == 0 && buf_append(&both, json) == 0 &&
+                  batch_add(b, &m, buf_bytes(&both)) == 0;
     buf_deinit(&both);
+    return packed ? 0 : -1;
+}
+
+enum server_posting server_post(struct server *s, struct bytes room, struct bytes json)
+{
+    struct batch b = {0};
+    struct mailbox *inbox = &s->actors.common.host_inbox;
+    enum server_posting result = SERVER_NO_MEMORY;
+    bool packed = pack_post(&b, room, json) == 0;
+    pthread_mutex_lock(&s->post_lock);
+    if (!s->running)
+        result = SERVER_STOPPED;
+    else if (mailbox_is_full(inbox))
+        result = SERVER_FULL;
+    else if (packed && mailbox_post(inbox, &b) == 0)
+        result = SERVER_POSTED;
+    pthread_mutex_unlock(&s->post_lock);
     buf_deinit(&b.buf);
     return result;
 }
@@ -222,9 +233,12 @@ struct stats *server_stats(struct server *s)
     return &s->actors.stats;
 }
 
-int server_port(const struct server *s, size_t i)
+int server_port(struct server *s, size_t i)
 {
-    return s->actors.entrance ? entrance_port(s->actors.entrance, i) : 0;
+    pthread_mutex_lock(&s->post_lock);
+    int port = s->running ? entrance_port(s->actors.entrance, i) : 0;
+    pthread_mutex_unlock(&s->post_lock);
+    return port;
 }
 
 struct server *server_new(void)

@@ -20,10 +20,13 @@ int server_run(struct server *s, const struct server_setup *setup, char *error,
 void server_stop(struct server *s);
 void server_reload(struct server *s);
 
-/* Returns 0, or -1 when it does not run or memory is out. */
-int server_post(struct server *s, struct bytes room, struct bytes json);
+enum server_posting { SERVER_POSTED, SERVER_STOPPED, SERVER_FULL, SERVER_NO_MEMORY };
+
+/* Has the host send `json` to a room. SERVER_FULL: the host's inbox is at its cap. */
+enum server_posting server_post(struct server *s, struct bytes room, struct bytes json);
 
 struct stats *server_stats(struct server *s);
-int server_port(const struct server *s, size_t i);
+/* 0 while it does not run. */
+int server_port(struct server *s, size_t i);
 
 #endif

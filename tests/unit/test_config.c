@@ -305,10 +305,16 @@ static void config_the_last_path_counts(void **state)
     config_deinit(&c);
 }
 
-static int finish(struct config *c)
+static struct config finished;
+
+static int finish(const struct config *c)
 {
-    char error[300];
-    return config_finish(c, error, sizeof error);
+    char error[300] = "";
+    struct config before = *c;
+    int result = config_finish(c, &finished, error, sizeof error);
+    assert_memory_equal(&before, c, sizeof before);
+    assert_int_equal(result, *error ? -1 : 0);
+    return result;
 }
 
 static void config_finish_needs_a_script(void **state)
@@ -329,10 +335,10 @@ static void config_finish_fills_in_what_was_not_said(void **state)
     config_init(&c);
     assert_int_equal(set(&c, "script", "a.lua"), 0);
     assert_int_equal(finish(&c), 0);
-    assert_int_equal(c.listen.count, 2);
-    assert_string_equal(c.listen.at[0], "127.0.0.1:7272");
-    assert_string_equal(c.listen.at[1], "127.0.0.1:55151");
-    assert_in_range(c.threads, 0, CONFIG_THREADS_MAX);
+    assert_int_equal(finished.listen.count, 2);
+    assert_string_equal(finished.listen.at[0], "127.0.0.1:7272");
+    assert_string_equal(finished.listen.at[1], "127.0.0.1:55151");
+    assert_in_range(finished.threads, 0, CONFIG_THREADS_MAX);
     config_deinit(&c);
 }
 
@@ -345,8 +351,8 @@ static void config_finish_keeps_what_was_said(void **state)
     assert_int_equal(set(&c, "listen", "127.0.0.1:0"), 0);
     assert_int_equal(set(&c, "threads", "0"), 0);
     assert_int_equal(finish(&c), 0);
-    assert_int_equal(c.listen.count, 1);
-    assert_int_equal(c.threads, 0);
+    assert_int_equal(finished.listen.count, 1);
+    assert_int_equal(finished.threads, 0);
     config_deinit(&c);
 }
 
