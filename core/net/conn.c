@@ -7,7 +7,7 @@
 #include "net/conn_proxy.h"
 #include "net/conn_ws.h"
 
-enum { IOV_MAX_PIECES = 64 };
+enum { IOV_MAX_PIECES = 64, FLUSHES_A_TURN = 32 };
 
 void conn_init(struct conn *c, struct conn_env *env, struct stream *stream,
                const struct addr *from)
@@ -75,6 +75,8 @@ bool conn_read(struct conn *c, uint8_t *scratch, size_t size)
 /* All that was queued has left. */
 static void flushed(struct conn *c)
 {
+    if (c->state == CONN_ANSWERING && conn_http_continue(c))
+        return;
     if (c->state == CONN_ANSWERING && c->keep_alive) {
         conn_http_next(c);
     } else if (c->state == CONN_ANSWERING || c->state == CONN_LAST) {
@@ -142,9 +144,12 @@ bool conn_takes_deflated(const struct conn *c)
     return c->deflate_bits == 15;
 }
 
+/* A reader that takes all at once, of a file or of requests that came one behind the
+ * other, is not written to for ever: what is left waits for the socket to say again that
+ * it is writable, and others get their turn. */
 void conn_flush(struct conn *c)
 {
-    while (c->state != CONN_DEAD && write_out(c)) {
+    for (int i = 0; i < FLUSHES_A_TURN && c->state != CONN_DEAD && write_out(c); i++) {
         flushed(c);
         if (c->out.count == 0)
             return;

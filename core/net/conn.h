@@ -62,11 +62,17 @@ struct conn_env {
 
 /* The two phases of a peer, one memory: conn_enter_ws goes from the first to the second.
  */
+enum conn_keeps { KEEPS_NOTHING, KEEPS_REQUEST, KEEPS_FILE };
+
 struct conn_http {
     struct buf
         in; /* the part of a head that has come, and what was pipelined behind it */
-    struct request *request; /* in state BODY */
-    uint32_t searched;       /* bytes of `in` known not to hold the head's end */
+    union {
+        struct request *request; /* KEEPS_REQUEST, in state BODY */
+        struct file *file;       /* KEEPS_FILE: the rest of what leaves, in ANSWERING */
+    };
+    uint32_t searched; /* bytes of `in` known not to hold the head's end */
+    uint8_t keeps;     /* enum conn_keeps: which of the union's there is */
 };
 
 struct conn_ws {

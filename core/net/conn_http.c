@@ -23,8 +23,7 @@ enum {
 static void drop_request(struct conn *c)
 {
     size_t before = conn_held(c);
-    request_free(c->http.request);
-    c->http.request = NULL;
+    conn_drop_kept(c);
     conn_count_held(c, before);
 }
 
@@ -40,16 +39,17 @@ static struct outframe *refusal(const struct conn *c, int status, const char *wh
 }
 
 /* `f`, a plain answer or a scripted response, leaves. Whatever it is, it passes here and
- * is counted if it refuses. */
-static void answer(struct conn *c, struct outframe *f, bool keep_alive)
+ * is counted if it refuses. False: it does not, as there is no room for it. */
+static bool answer(struct conn *c, struct outframe *f, bool keep_alive)
 {
+    bool has_room = f != NULL;
     drop_request(c);
     size_t len = f ? outframe_bytes(f).len : 0;
     if (len > REFUSAL_MAX && !quota_has(&c->env->held, conn_cost(c, 1, len))) {
         conn_reached(c, LIMIT_QUEUED);
         outframe_unref(f);
         f = refusal(c, 503, "too busy, try again later", "Retry-After: 5\r\n");
-        keep_alive = false;
+        keep_alive = has_room = false;
     }
     if (f && answer_status(f) >= 400)
         stats_add(&c->env->stats->refused, 1);
@@ -57,6 +57,7 @@ static void answer(struct conn *c, struct outframe *f, bool keep_alive)
     c->state = CONN_ANSWERING;
     conn_wait_for(c, CONN_WAIT_ANSWERED);
     conn_queue_moved(c, f);
+    return has_room;
 }
 
 static void refuse(struct conn *c, int status, const char *why, const char *fields)
@@ -174,11 +175,13 @@ static void begin_request(struct conn *c, const struct http_head *head,
         return;
     }
     size_t before = conn_held(c);
-    c->http.request = request_new(head, head_bytes, c->env->body_max, &status);
-    if (!c->http.request) {
+    struct request *request = request_new(head, head_bytes, c->env->body_max, &status);
+    if (!request) {
         refuse_request(c, status);
         return;
     }
+    c->http.request = request;
+    c->http.keeps = KEEPS_REQUEST;
     conn_count_held(c, before);
     /* The next request through a proxy may be another client's. */
     c->keep_alive = http_keep_alive(head) && !c->proxied;
@@ -234,6 +237,41 @@ void conn_give_up_request(struct conn *c, bool now)
         refuse_stopping(c);
 }
 
+/* A file of the page, or what is answered where there is none. */
+static void answer_page(struct conn *c, const struct http_head *head)
+{
+    struct page_answer page;
+    page_answer(c->env->page, head, &page);
+    page.answer.date = c->env->date;
+    page.answer.head_only = c->head_only;
+    page.answer.keep_alive = http_keep_alive(head);
+    bool is_queued = answer(c, answer_new(&page.answer), page.answer.keep_alive);
+    if (is_queued && page.rest) {
+        c->http.file = page.rest;
+        c->http.keeps = KEEPS_FILE;
+        page.rest = NULL;
+    }
+    page_answer_deinit(&page);
+}
+
+bool conn_http_continue(struct conn *c)
+{
+    struct outframe *piece = NULL;
+    if (c->http.keeps != KEEPS_FILE)
+        return false;
+    if (quota_has(&c->env->held, conn_cost(c, 1, FILE_PIECE_BYTES)))
+        piece = file_next(c->http.file);
+    else
+        conn_reached(c, LIMIT_QUEUED);
+    if (!piece || file_left(c->http.file) == 0)
+        conn_drop_kept(c);
+    if (piece)
+        conn_queue_moved(c, piece);
+    else
+        c->keep_alive = false; /* a part has left: all that can be said is the end */
+    return piece != NULL;
+}
+
 /* A plain answer: what is here for those who ask for nothing of the rules'. */
 static void answer_plainly(struct conn *c, const struct http_head *head)
 {
@@ -252,9 +290,7 @@ static void answer_plainly(struct conn *c, const struct http_head *head)
                             .keep_alive = http_keep_alive(head)};
         answer(c, answer_new(&ok), ok.keep_alive);
     } else {
-        bool keep_alive = http_keep_alive(head);
-        struct outframe *f = page_answer(c->env->page, head, c->env->date, &keep_alive);
-        answer(c, f, keep_alive);
+        answer_page(c, head);
     }
 }
 
@@ -343,7 +379,7 @@ void conn_http_next(struct conn *c)
 
 void conn_http_timeout(struct conn *c)
 {
-    bool begun = c->http.in.len || c->http.request;
+    bool begun = c->http.in.len || c->http.keeps == KEEPS_REQUEST;
     if (c->wait == CONN_WAIT_NEXT) {
         conn_enter_last(c);
         return;

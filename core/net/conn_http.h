@@ -10,6 +10,10 @@
 /* More of a request has come. */
 void conn_http_receive(struct conn *c, struct bytes data);
 
+/* All that was queued of an answer has left: queues the next piece of its file. False:
+ * there is none. */
+bool conn_http_continue(struct conn *c);
+
 /* A plain answer or scripted response has left, and the connection stays: the next
  * request may have come already. */
 void conn_http_next(struct conn *c);

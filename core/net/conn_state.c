@@ -25,6 +25,7 @@
  * (c->ws); LAST to DEAD end either, and c->upgraded says which. */
 #include "net/conn_state.h"
 
+#include "net/file.h"
 #include "net/request.h"
 
 #include <stdlib.h>
@@ -98,10 +99,25 @@ void conn_close(struct conn *c, uint16_t code, struct bytes reason)
     conn_queue_moved(c, outframe_new_close(code, reason));
 }
 
+void conn_drop_kept(struct conn *c)
+{
+    switch ((enum conn_keeps)c->http.keeps) {
+    case KEEPS_REQUEST:
+        request_free(c->http.request);
+        break;
+    case KEEPS_FILE:
+        file_free(c->http.file);
+        break;
+    case KEEPS_NOTHING:
+        break;
+    }
+    c->http.keeps = KEEPS_NOTHING;
+}
+
 void conn_free_phase(struct conn *c)
 {
     if (!c->upgraded) {
-        request_free(c->http.request);
+        conn_drop_kept(c);
         buf_deinit(&c->http.in);
         return;
     }
@@ -119,9 +135,9 @@ size_t conn_cost(const struct conn *c, size_t frames, size_t bytes)
 
 size_t conn_held(const struct conn *c)
 {
-    struct request *request = c->upgraded ? NULL : c->http.request;
+    bool keeps_request = !c->upgraded && c->http.keeps == KEEPS_REQUEST;
     return conn_cost(c, c->out.count, (size_t)c->out.bytes + c->out.sent) +
-           (request ? request_size(request) : 0);
+           (keeps_request ? request_size(c->http.request) : 0);
 }
 
 void conn_count_held(struct conn *c, size_t before)

@@ -42,6 +42,10 @@ void conn_note_close(struct conn *c, uint16_t code, struct bytes reason);
  * queued, unless it has been said, then the connection ends. */
 void conn_fail(struct conn *c, uint16_t code, const char *why);
 
+/* Before the upgrade: frees the request or the file that is kept, if any. What it held is
+ * the caller's to count. */
+void conn_drop_kept(struct conn *c);
+
 /* Frees what its phase owns. */
 void conn_free_phase(struct conn *c);
 

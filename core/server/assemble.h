@@ -29,7 +29,7 @@ struct actors {
     struct tls *tls;   /* NULL: no certificates */
     struct gate *gate;
     struct stats stats;
-    struct quota held; /* what all clients make the shards keep: --max-queued */
+    struct quota held;    /* what all clients make the shards keep: --max-queued */
     atomic_bool draining; /* the host looks at it */
 };
 

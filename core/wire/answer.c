@@ -14,9 +14,10 @@ struct outframe *answer_new(const struct answer *a)
 {
     char head[ANSWER_FIELDS_MAX + 1024], length[48] = "";
     size_t body = answer_has_body(a->status) ? a->body.len : 0;
+    size_t more = answer_has_body(a->status) ? a->more : 0;
     /* RFC 9110 8.6: with 204 there is none, with 304 it would be that of the 200. */
     if (a->status != 204 && a->status != 304)
-        snprintf(length, sizeof length, "Content-Length: %zu\r\n", body);
+        snprintf(length, sizeof length, "Content-Length: %zu\r\n", body + more);
     bool dated = a->date && *a->date;
     int n = snprintf(
         head, sizeof head,

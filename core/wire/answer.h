@@ -18,6 +18,7 @@ struct answer {
     const char *fields; /* further field lines, each ending in CRLF; NULL: none */
     const char *date;   /* now, as answer_date writes it; NULL or empty: no clock */
     struct bytes body;
+    size_t more;    /* bytes of the body that follow it, which the caller sends */
     bool head_only; /* asked with HEAD: the length is told, the body is not sent */
     bool keep_alive;
 };

@@ -122,6 +122,15 @@ export class Raw {
     this.#socket.destroy();
   }
 
+  /* Stops reading, so that the server's writes stand still in the end. */
+  pause() {
+    this.#socket.pause();
+  }
+
+  resume() {
+    this.#socket.resume();
+  }
+
   async #until(holds, what) {
     const found = new Promise((resolve, reject) => {
       this.#wake = () => {

@@ -9,7 +9,7 @@
 #include "base/bytes.h"
 #include "net/stream.h"
 
-enum { MEMORY_OUT_MAX = 1 << 16, MEMORY_ALL = 1 << 30 };
+enum { MEMORY_OUT_MAX = 1 << 18, MEMORY_ALL = 1 << 30 };
 
 /* What the calls give in turn: at most so many bytes, or STREAM_END, _AGAIN or _ERROR.
  * After the last step every call gives `rest`. */
