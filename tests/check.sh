@@ -63,6 +63,7 @@ check_lua() {
 # Every #include of core/ against the layers: a folder includes itself and lower ones. The files of core/ itself lie on
 # top; config and its table alone are a layer like play/, for the server reads it.
 check_layers() {
+  find core -mindepth 3 -name '*.[ch]' -printf '%p:1: lies deeper than the layers: core/FOLDER/FILE\n'
   grep -nH '^ *# *include' core/*.[ch] core/*/*.[ch] | awk -F: '
     BEGIN {
       layer["base"] = 0; layer["wire"] = 1; layer["net"] = 2; layer["engine"] = layer["room"] = 3; layer["lua"] = 4
@@ -87,9 +88,11 @@ check_layers() {
         if (file == "core/main.c" && bare != "charlua.h") fault("main.c has only charlua.h: extend that")
         next
       }
+      if (name !~ /^</) fault("say the header itself, not a macro")
       if (bare ~ /^(lua|lauxlib|lualib)\.h$/ && mine !~ /^(lua|script|play)$/) fault("Lua stays in core/lua/, script/ and play/")
       if (bare == "ev.h" && file !~ /^core\/(room\/shard\.c|server\/.*|admin\/.*|engine\/redis.*)$/)
         fault("libev stays in room/shard.c, server/, admin/ and engine/redis")
+      if (bare == "liburing.h" && file != "core/net/uring.c") fault("liburing stays in net/uring.c")
       if (bare ~ /^curl\// && file != "core/net/fetch.c") fault("libcurl stays in net/fetch.c")
       if (bare == "openssl/ssl.h" && mine != "net") fault("TLS stays in core/net/")
       if (bare ~ /^uni(case|norm|str|ctype)\.h$/ && file != "core/script/name_key.c")
@@ -105,16 +108,27 @@ check_layers() {
 }
 
 # No circle among the files of core/: a file that needs a symbol of another is not needed by it, however far round.
-# The objects say who needs whom; a function that is handed over as a pointer makes no circle.
+# The objects say who needs whom; a function that is handed over as a pointer makes no circle. Objects whose source is
+# gone are old ones. Names each step of a circle.
 check_circles() {
-  local loops
-  loops=$(nm -A "$BUILD"/core/*.o "$BUILD"/core/*/*.o | awk -v build="$BUILD/" '
-    { file = substr($1, length(build) + 1); sub(/\.o:.*/, ".c", file) }
+  local sources=(core/*.c core/*/*.c) needs loops
+  needs=$((cd "$BUILD" && nm -A "${sources[@]/%.c/.o}") | awk '
+    { file = $1; sub(/\.o:.*/, ".c", file) }
     $(NF - 1) ~ /^[TDBRVW]$/ { home[$NF] = file }
     $(NF - 1) == "U" { needs[file " " $NF] }
-    END { for (pair in needs) { split(pair, p, " "); if (p[2] in home && home[p[2]] != p[1]) print p[1], home[p[2]] } }' |
-    sort -u | { tsort 2>&1 >/dev/null || true; } | sed -n 's/^tsort: \(core.*\)/\1/p')
-  [[ -z $loops ]] || sort -u <<<"$loops" | sed 's/$/:1: calls, and is called by, the files of the circle named here: move what both need below them/'
+    END { for (pair in needs) { split(pair, p, " "); if (p[2] in home && home[p[2]] != p[1]) print p[1], home[p[2]], p[2] } }' | sort)
+  [[ -n $needs ]] || { echo "$BUILD:1: has no objects of core/: make all"; return; }
+  loops=$(cut -d' ' -f1,2 <<<"$needs" | uniq | { tsort 2>&1 >/dev/null || true; } |
+    sed -n 's/^tsort: .* contains a loop:/+/p; s/^tsort: \(core.*\)/\1/p')
+  [[ -z $loops ]] || awk '
+    FNR == NR { if ($1 == "+") loop++; else within[loop, $1]; next }
+    {
+      for (i = 1; i <= loop; i++)
+        if ((i, $1) in within && (i, $2) in within && !(($1, $2) in told)) {
+          told[$1, $2]
+          print $1 ":1: needs " $3 " of " $2 ", which needs this file in turn: move what both need below them"
+        }
+    }' <(echo "$loops") - <<<"$needs"
 }
 
 # The process belongs to main.c alone.
@@ -143,22 +157,62 @@ check_compile() {
 
 # Files and functions that are long say why.
 check_lengths() {
-  local file
-  for file in core/*.[ch] core/*/*.[ch]; do
-    awk -v most="$FILE_LINES" -v hard="$FILE_LINES_MOST" -v most_function="$FUNCTION_LINES" '
-      FNR == 1 { top = 1 }
-      top { why = why tolower($0) }
-      /\*\// { top = 0 }
-      /^\/\*/ { comment = "" }
-      { comment = comment tolower($0) }
-      /^{/ { from = FNR; above = comment }
-      /^}/ { if (from && FNR - from > most_function && above !~ /longer/)
-               print FILENAME ":" from ": a function of " FNR - from " lines: split it, or say in its comment why it is longer"
-             from = 0; comment = "" }
-      END { if (FNR > hard && FILENAME !~ /pattern\.c$/) print FILENAME ":1: " FNR " lines: split it"
-            else if (FNR > most && why !~ /longer/)
-              print FILENAME ":1: " FNR " lines: split it, or say in its first comment why it is longer" }' "$file"
-  done
+  awk -v most="$FILE_LINES" -v hard="$FILE_LINES_MOST" -v most_function="$FUNCTION_LINES" '
+    function end_of_file() {
+      if (lines > hard && file !~ /pattern\.c$/) print file ":1: " lines " lines: split it"
+      else if (lines > most && why !~ /longer/)
+        print file ":1: " lines " lines: split it, or say in its first comment why it is longer"
+    }
+    FNR == 1 { end_of_file(); file = FILENAME; top = 1; why = comment = ""; from = 0 }
+    { lines = FNR }
+    top { why = why tolower($0) }
+    /\*\// { top = 0 }
+    /^\/\*/ { comment = "" }
+    { comment = comment tolower($0) }
+    /^{/ { from = FNR; above = comment }
+    /^}/ { if (from && FNR - from > most_function && above !~ /longer/)
+             print FILENAME ":" from ": a function of " FNR - from " lines: split it, or say in its comment why it is longer"
+           from = 0; comment = "" }
+    END { end_of_file() }' core/*.[ch] core/*/*.[ch]
+}
+
+# Names of functions, types and constants that comments of core/ and the README.md files of its folders (there: in `code`)
+# speak of exist: in the code, as a file, or as somebody else's. A file may leave its own name out: mailbox.h says
+# is_full for mailbox_is_full. Only names with a _ in them can be told from words.
+check_names() {
+  awk '
+    BEGIN { others = "^(lua|luaL|ev|SSL|io_uring|curl|SO|sd|z|close_notify|toNFKC_Casefold|Default_Ignorable)(_|$)" }
+    FNR == 1 { inside = 0; module = FILENAME; sub(/.*\//, "", module); sub(/\..*/, "", module); known[module] }
+    {
+      rest = $0; code = ""; said = ""
+      if (FILENAME ~ /\.md$/) {
+        n = split(rest, parts, "`")
+        for (i = 2; i <= n; i += 2) said = said " " parts[i]
+      } else if (FILENAME ~ /\.lua$/) {
+        code = rest
+      } else {
+        while (rest != "") {
+          i = index(rest, inside ? "*/" : "/*")
+          piece = i ? substr(rest, 1, i - 1) : rest
+          if (inside) said = said " " piece
+          else code = code " " piece
+          rest = i ? substr(rest, i + 2) : ""
+          if (i) inside = !inside
+        }
+      }
+      for (; match(code, /[A-Za-z_][A-Za-z0-9_]*/); code = substr(code, RSTART + RLENGTH))
+        known[substr(code, RSTART, RLENGTH)]
+      for (; match(said, /[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)+/); said = substr(said, RSTART + RLENGTH)) {
+        which[++count] = substr(said, RSTART, RLENGTH); place[count] = FILENAME ":" FNR; in_module[count] = module
+      }
+    }
+    END {
+      for (i = 1; i <= count; i++) {
+        name = which[i]
+        if (!(name in known) && !((in_module[i] "_" name) in known) && !((toupper(in_module[i]) "_" name) in known) &&
+            name !~ others) print place[i] ": speaks of " name ", which is nowhere in the code: say what it is called"
+      }
+    }' core/*.[ch] core/*/*.[ch] core/play/*.lua core/README.md core/*/README.md
 }
 
 # The options of --help against the rows of README.md, both ways.
@@ -174,24 +228,32 @@ check_options() {
   done
 }
 
-# Each function that a script can call is in scripts/README.md as its reference writes it.
+# Each function that a script can call is in scripts/README.md as its reference writes it. The tables of functions say
+# which there are; a table belongs to the object that its file is named after. (Fields are the business of
+# tests/e2e/rules.test.mjs and types.test.mjs, which ask the program itself.)
 check_api() {
-  local file owner place name
   [[ -e scripts/README.md ]] || { echo "scripts/README.md:1: is missing: it is the reference of the API"; return; }
-  for file in core/script/api_*.c; do
-    owner=$(sed -E 's/.*api_(.*)\.c/\1/' <<<"$file")
-    case $owner in
-      chat) owner=chat. ;;
-      crypto) owner=chat.crypto. ;;
-      *) owner+=: ;;
-    esac
-    awk '/luaL_Reg .*=/ { on = 1 } on { print FNR ":" $0 } /;/ { on = 0 }' "$file" |
-      grep -oE '^[0-9]+:|\{"[a-z_]+"' | awk -F'"' '/:$/ { line = $0; next } { print line $2 }' |
-      while IFS=: read -r place name; do
-        grep -qF "$owner$name(" scripts/README.md ||
-          echo "$file:$place: scripts/README.md does not have $owner$name(...): tell its types, units and errors there"
-      done
-  done
+  awk '
+    FILENAME ~ /\.md$/ { reference = reference "\n" $0; next }
+    FNR == 1 {
+      on = 0; owner = FILENAME
+      if (!sub(/.*\/api_/, "", owner)) owner = ""
+      sub(/\.c$/, "", owner)
+      owner = owner == "" ? "" : owner == "chat" ? "chat." : owner == "crypto" ? "chat.crypto." : owner ":"
+    }
+    /luaL_Reg [a-z_]+\[\] *=/ {
+      on = 1; tables++
+      if (owner == "") print FILENAME ":" FNR ": a table of functions for scripts: it belongs in an api_*.c, named after its object"
+    }
+    on {
+      for (rest = $0; match(rest, /\{"[a-z_0-9]+"/); rest = substr(rest, RSTART + RLENGTH)) {
+        name = substr(rest, RSTART + 2, RLENGTH - 3)
+        if (owner != "" && !index(reference, owner name "("))
+          print FILENAME ":" FNR ": scripts/README.md does not have " owner name "(...): tell its types, units and errors there"
+      }
+    }
+    /;/ { on = 0 }
+    END { if (!tables) print "tests/check.sh:1: finds no table of functions in core/script/: look at check_api" }' scripts/README.md core/script/*.c
 }
 
 # Relative links of every README.md, and the paths of the tree that the first one names.
@@ -240,7 +302,7 @@ check_exports() {
 
 need clang clang-format luacheck nm pkg-config git curl
 make -s --no-print-directory -j2 all examples
-for check in format lua layers circles process compile lengths options api links snippets targets exports; do
+for check in format lua layers circles process compile lengths names options api links snippets targets exports; do
   find_faults < <("check_$check")
 done
 tests/hardening.sh || find_fault tests/hardening.sh "see above"

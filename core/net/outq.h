@@ -1,5 +1,5 @@
 /* outq: the frames that wait for one socket, in order, and how much of the first has
- * left. Does not know: sockets, caps (its owner asks outq_size), or what a frame says.
+ * left. Does not know: sockets, caps (its owner reads `bytes`), or what a frame says.
  * Thread: its connection's shard.
  * Owner: embedded in a conn; a zeroed struct is an empty queue and owns no memory. */
 #ifndef CHARLUA_NET_OUTQ_H

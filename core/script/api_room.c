@@ -57,7 +57,7 @@ static int members(lua_State *L)
     return 1;
 }
 
-/* What room:list was asked for: `fields` stand on the stack from FIELD_FIRST on. */
+/* What room:list was asked for. */
 struct listing {
     uint32_t at;     /* the membership to begin with, or 0 */
     lua_Integer max; /* entries */

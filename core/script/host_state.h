@@ -58,7 +58,7 @@ struct host {
 };
 
 /* What the registry holds for us, by address: lua_rawgetp(L, LUA_REGISTRYINDEX,
- * host_key(KEY_APP)). */
+ * &host_keys[KEY_APP]). */
 enum host_key_name {
     KEY_APP,     /* the table that the script returned */
     KEY_DECODE,  /* cjson's decode: value, or nil and a reason */

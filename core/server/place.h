@@ -1,6 +1,6 @@
 /* place: a loop, the thread that runs it, and the actors on it; it runs their turns.
  * Does not know: what the actors do, how they are made, listeners.
- * Thread: a place is its own thread's; place_wake and place_stop are for any.
+ * Thread: a place is its own thread's; place_wake is for any.
  * Owner: assemble, in struct actors. */
 #ifndef CHARLUA_SERVER_PLACE_H
 #define CHARLUA_SERVER_PLACE_H
