@@ -151,6 +151,9 @@ enum send_result conn_send(struct conn *c, struct outframe *f);
 void conn_respond(struct conn *c, const struct answer *a);
 bool conn_awaits_response(const struct conn *c);
 
+/* Whether a plain answer or a scripted response is leaving. */
+bool conn_is_answering(const struct conn *c);
+
 /* The server stops: a request whose body still comes gets 503, and with `now` one that
  * awaits its scripted response, too. */
 void conn_give_up_request(struct conn *c, bool now);

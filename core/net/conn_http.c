@@ -231,6 +231,11 @@ bool conn_awaits_response(const struct conn *c)
     return c->state == CONN_ASKED;
 }
 
+bool conn_is_answering(const struct conn *c)
+{
+    return c->state == CONN_ANSWERING;
+}
+
 void conn_give_up_request(struct conn *c, bool now)
 {
     if (c->state == CONN_BODY || (now && c->state == CONN_ASKED))

@@ -49,6 +49,7 @@ struct shard {
     uint32_t open; /* peers that opened or asked, and whose end was not told yet */
     time_t dated;  /* what env.date says */
     bool held;     /* the host's inbox is full: sockets are not read */
+    bool hurried;  /* MAIL_ABORT has come */
     bool drained;  /* MAIL_DRAINED was posted */
     uint8_t scratch[SCRATCH_BYTES];
 };
@@ -316,6 +317,7 @@ static struct bytes keep_list(struct shard *s, struct buf *list, const struct ma
 static void drain(struct shard *s, bool politely)
 {
     s->env.is_draining = true;
+    s->hurried = !politely;
     broadcast_close_due(&s->broadcast, INFINITY);
     for (uint32_t i = 0; i < s->peers.count; i++) {
         struct peer *p = slots_at(&s->peers, i);
@@ -509,6 +511,20 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
     }
 }
 
+/* Nobody is left to wait for: no client whose end the host awaits and, unless the server
+ * is in a hurry, no answer that is leaving. */
+static bool is_drained(const struct shard *s)
+{
+    if (!s->env.is_draining || s->open > 0)
+        return false;
+    for (uint32_t i = 0; i < s->peers.count && !s->hurried; i++) {
+        struct peer *p = slots_at(&s->peers, i);
+        if (p && conn_is_answering(&p->conn))
+            return false;
+    }
+    return true;
+}
+
 void shard_turn(struct shard *s)
 {
     size_t at = 0;
@@ -522,7 +538,7 @@ void shard_turn(struct shard *s)
         broadcast_close_due(&s->broadcast, clock_now());
     writer_run(&s->writer);
     struct mail drained = {.kind = MAIL_DRAINED};
-    if (s->env.is_draining && s->open == 0 && !s->drained)
+    if (!s->drained && is_drained(s))
         s->drained = batch_add(&s->up, &drained, (struct bytes){0}) == 0;
     post_up(s);
     release(s);

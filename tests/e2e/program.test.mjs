@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync, watch } from "node:fs";
 import { mkdir, mkdtemp, readFile, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { connect as dial, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { connect } from "./client.mjs";
-import { dialRaw, frame, OP, openRaw, UPGRADE } from "./raw.mjs";
+import { dialRaw, frame, OP, openRaw, Raw, UPGRADE } from "./raw.mjs";
 import { BIN, overThreads, ROOT, runToEnd, startServer, within } from "./server.mjs";
 
 const ECHO = "tests/e2e/fixtures/echo.lua";
@@ -276,6 +276,38 @@ describe("the end", { concurrency: true }, () => {
       assert.ok(performance.now() - from < 3000);
       assert.equal(closedWith1001(server), 3);
     });
+
+  const LARGE = 6_000_000;
+  const largePage = async (stage) => ({ script: ECHO, args: ["--page", await folder(stage.defer, { "large.bin": "x".repeat(LARGE) })] });
+
+  /* A client that has asked for the large file and has read its first bytes only. */
+  async function beginsToRead(server, stage) {
+    const socket = dial({ port: server.port, host: "127.0.0.1" });
+    const raw = new Raw(socket);
+    stage.defer(() => raw.destroy());
+    await raw.write(get("/large.bin"));
+    await raw.read(1);
+    socket.pause();
+    return [raw, socket];
+  }
+
+  overThreads("program_lets_an_answer_that_is_leaving_finish", largePage, async (server, stage) => {
+    const [raw, socket] = await beginsToRead(server, stage);
+    server.signal("SIGTERM");
+    await server.waitLog(/stopping/);
+    assert.equal((await ask(server, get("/healthz"))).status, 503); /* every loop has heard of it */
+    socket.resume();
+    const rest = await raw.end();
+    assert.equal(rest.subarray(rest.indexOf("\r\n\r\n") + 4).length, LARGE);
+    assert.equal((await within(server.exited, "end of the server", () => server.stderr)).code, 0);
+  });
+
+  overThreads("program_ends_within_5_s_though_nobody_reads_an_answer", largePage, async (server, stage) => {
+    await beginsToRead(server, stage);
+    const { code, ms } = await server.stop();
+    assert.equal(code, 0);
+    assert.ok(ms < 5000, `${ms} ms`);
+  });
 
   overThreads("program_ends_at_once_on_a_second_signal", { script: ECHO, args: ["--close-time", "60"] },
     async (server, stage) => {
