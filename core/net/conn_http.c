@@ -16,8 +16,9 @@
 #include <stdio.h>
 
 enum {
-    PROTOCOL_MAX = 128, /* a subprotocol's name, as app.c checks it */
-    REFUSAL_MAX = 512,  /* bytes of an answer that leaves though the sum is spent */
+    PROTOCOL_MAX = 128,         /* a subprotocol's name, as app.c checks it */
+    PLAIN_BODY_MAX = 64 * 1024, /* bytes of a body that is passed over */
+    REFUSAL_MAX = 512, /* bytes of an answer that leaves though the sum is spent */
 };
 
 static void drop_request(struct conn *c)
@@ -150,11 +151,32 @@ static void refuse_method(struct conn *c, unsigned methods)
            false);
 }
 
-static void refuse_request(struct conn *c, int status)
+static void refuse_request(struct conn *c, enum request_kind kind, int status)
 {
-    if (status == 413)
+    if (status == 413 && kind == REQUEST_FOR_RULES)
         conn_reached(c, LIMIT_BODY);
     refuse(c, status, request_fault(status), status == 503 ? "Retry-After: 5\r\n" : NULL);
+}
+
+/* The body of `head`, which lies at the start of c->http.in, follows. */
+static void enter_body(struct conn *c, enum request_kind kind,
+                       const struct http_head *head, struct bytes head_bytes)
+{
+    int status;
+    size_t before = conn_held(c);
+    size_t max = kind == REQUEST_PLAIN ? PLAIN_BODY_MAX : c->env->body_max;
+    struct request *request = request_new(kind, head, head_bytes, max, &status);
+    if (!request) {
+        refuse_request(c, kind, status);
+        return;
+    }
+    c->http.request = request;
+    c->http.keeps = KEEPS_REQUEST;
+    conn_count_held(c, before);
+    c->state = CONN_BODY;
+    conn_wait_for(c, CONN_WAIT_HEAD);
+    if (c->http.in.len == head_bytes.len && request_awaits_continue(head))
+        conn_queue_moved(c, outframe_new_raw(bytes_of("HTTP/1.1 100 Continue\r\n\r\n")));
 }
 
 /* A request for the rules, which answer `methods` there; its body follows. `head` lies at
@@ -162,7 +184,6 @@ static void refuse_request(struct conn *c, int status)
 static void begin_request(struct conn *c, const struct http_head *head,
                           struct bytes head_bytes, unsigned methods)
 {
-    int status;
     if (!routes_takes(methods, head->method)) {
         refuse_method(c, methods);
         return;
@@ -174,45 +195,9 @@ static void begin_request(struct conn *c, const struct http_head *head,
         refuse(c, 429, "too many requests a second", "Retry-After: 1\r\n");
         return;
     }
-    size_t before = conn_held(c);
-    struct request *request = request_new(head, head_bytes, c->env->body_max, &status);
-    if (!request) {
-        refuse_request(c, status);
-        return;
-    }
-    c->http.request = request;
-    c->http.keeps = KEEPS_REQUEST;
-    conn_count_held(c, before);
     /* The next request through a proxy may be another client's. */
     c->keep_alive = http_keep_alive(head) && !c->proxied;
-    c->state = CONN_BODY;
-    conn_wait_for(c, CONN_WAIT_HEAD);
-    if (c->http.in.len == head_bytes.len && request_awaits_continue(head))
-        conn_queue_moved(c, outframe_new_raw(bytes_of("HTTP/1.1 100 Continue\r\n\r\n")));
-}
-
-/* More of the body; the next request may come behind it. */
-static void take_body(struct conn *c, struct bytes in)
-{
-    size_t before = conn_held(c);
-    int status = 503;
-    if (quota_has(&c->env->held, in.len))
-        status = request_take(c->http.request, &in);
-    else
-        conn_reached(c, LIMIT_QUEUED);
-    conn_count_held(c, before);
-    if (status == REQUEST_WHOLE && c->env->on_request(c, request_head(c->http.request),
-                                                      request_body(c->http.request)) < 0)
-        status = 503;
-    if (status == REQUEST_WHOLE) {
-        drop_request(c);
-        c->state = CONN_ASKED;
-        conn_wait_for(c, CONN_WAIT_RESPONSE);
-        if (in.len && buf_append(&c->http.in, in) < 0)
-            conn_abort(c);
-    } else if (status) {
-        refuse_request(c, status);
-    }
+    enter_body(c, REQUEST_FOR_RULES, head, head_bytes);
 }
 
 void conn_respond(struct conn *c, const struct answer *a)
@@ -280,22 +265,78 @@ bool conn_http_continue(struct conn *c)
 /* A plain answer: what is here for those who ask for nothing of the rules'. */
 static void answer_plainly(struct conn *c, const struct http_head *head)
 {
-    bool get = bytes_equal(head->method, bytes_of("GET"));
-    if (!get && !c->head_only) {
-        refuse(c, 405, "only GET, HEAD and WebSocket upgrades are served here",
-               "Allow: GET, HEAD\r\n");
-    } else if (http_has_body(head)) {
-        refuse(c, 413, "a request with a body is not taken here", NULL);
-    } else if (bytes_equal(head->path, bytes_of("/healthz"))) {
+    if (bytes_equal(head->path, bytes_of("/healthz"))) {
         struct answer ok = {.status = 200,
                             .body = bytes_of("ok\n"),
                             .fields = "Cache-Control: no-store\r\n",
                             .date = c->env->date,
                             .head_only = c->head_only,
                             .keep_alive = http_keep_alive(head)};
-        answer(c, answer_new(&ok), ok.keep_alive);
+        (void)answer(c, answer_new(&ok), ok.keep_alive);
     } else {
         answer_page(c, head);
+    }
+}
+
+/* A request that is not for the rules. A body with it has no meaning (RFC 9110 9.3.1),
+ * but some libraries send one; it is passed over first, so that the next request is
+ * found. */
+static void begin_plain(struct conn *c, const struct http_head *head,
+                        struct bytes head_bytes)
+{
+    if (!c->head_only && !bytes_equal(head->method, bytes_of("GET")))
+        refuse(c, 405, "only GET, HEAD and WebSocket upgrades are served here",
+               "Allow: GET, HEAD\r\n");
+    else if (http_has_body(head))
+        enter_body(c, REQUEST_PLAIN, head, head_bytes);
+    else
+        answer_plainly(c, head);
+}
+
+/* The request whose body has come was plain. */
+static void end_plain(struct conn *c)
+{
+    struct http_head
+        head; /* was parsed before, but its slices did not outlive the body */
+    if (http_head_parse(request_head(c->http.request), &c->env->http, &head) == 0)
+        answer_plainly(c, &head);
+    else
+        conn_abort(c);
+}
+
+/* The request for the rules is whole. */
+static void ask(struct conn *c)
+{
+    struct request *r = c->http.request;
+    if (c->env->on_request(c, request_head(r), request_body(r)) < 0) {
+        refuse_request(c, REQUEST_FOR_RULES, 503);
+        return;
+    }
+    drop_request(c);
+    c->state = CONN_ASKED;
+    conn_wait_for(c, CONN_WAIT_RESPONSE);
+}
+
+/* More of the body; the next request may come behind it. */
+static void take_body(struct conn *c, struct bytes in)
+{
+    enum request_kind kind = request_kind(c->http.request);
+    size_t before = conn_held(c);
+    int status = 503;
+    if (quota_has(&c->env->held, in.len))
+        status = request_take(c->http.request, &in);
+    else
+        conn_reached(c, LIMIT_QUEUED);
+    conn_count_held(c, before);
+    if (status && status != REQUEST_WHOLE) {
+        refuse_request(c, kind, status);
+    } else if (status) {
+        if (kind == REQUEST_FOR_RULES)
+            ask(c);
+        else
+            end_plain(c);
+        if (in.len && buf_append(&c->http.in, in) < 0)
+            conn_abort(c);
     }
 }
 
@@ -311,7 +352,7 @@ static void take_request(struct conn *c, const struct http_head *head,
     else if (methods)
         begin_request(c, head, head_bytes, methods);
     else
-        answer_plainly(c, head);
+        begin_plain(c, head, head_bytes);
 }
 
 /* Handles the request at the start of c->in once its head is whole. */

@@ -7,13 +7,14 @@
 #include <stdlib.h>
 
 struct request {
+    enum request_kind kind;
     struct body parser;
     struct buf text;
     size_t head_len;
 };
 
-struct request *request_new(const struct http_head *head, struct bytes text,
-                            size_t body_max, int *status)
+struct request *request_new(enum request_kind kind, const struct http_head *head,
+                            struct bytes text, size_t body_max, int *status)
 {
     struct body parser;
     *status = body_init(&parser, head, body_max);
@@ -21,6 +22,7 @@ struct request *request_new(const struct http_head *head, struct bytes text,
         return NULL;
     struct request *r = calloc(1, sizeof *r);
     if (r && buf_append(&r->text, text) == 0) {
+        r->kind = kind;
         r->parser = parser;
         r->head_len = text.len;
         return r;
@@ -45,7 +47,7 @@ int request_take(struct request *r, struct bytes *in)
         case BODY_MORE:
             return 0;
         case BODY_PIECE:
-            if (buf_append(&r->text, piece) < 0)
+            if (r->kind == REQUEST_FOR_RULES && buf_append(&r->text, piece) < 0)
                 return 503;
             break;
         case BODY_DONE:
@@ -64,6 +66,11 @@ const char *request_fault(int status)
            : status == 501 ? "the one transfer coding that is read is chunked"
            : status == 503 ? "too busy, try again later"
                            : "malformed body";
+}
+
+enum request_kind request_kind(const struct request *r)
+{
+    return r->kind;
 }
 
 struct bytes request_head(const struct request *r)

@@ -59,8 +59,10 @@ export const refused = [
   ["rfc9112_6_1_transfer_encoding_of_http_1_0_fails", 400, { it: raw(`GET /healthz HTTP/1.0\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${HIDDEN}`) }],
   ["rfc9112_6_3_content_length_out_of_form_fails", 400, each(["", "+1", "-1", "0x1", "1a", "1 1", "1.0", "1, 2", "0, 0", "ten", "\"0\"", "0;"], (n) => body([`Content-Length: ${n}`]))],
   ["rfc9112_6_3_content_lengths_that_differ_fail", 400, { it: body(["Content-Length: 0", "Content-Length: 5"]), reverse: body(["Content-Length: 5", "Content-Length: 0"]), forms: body(["Content-Length: 0", "Content-Length: 00"]) }],
-  ["rfc9112_6_body_of_a_plain_request_is_not_read_as_a_request", 413, { length: body([`Content-Length: ${HIDDEN.length}`]), longest: body(["Content-Length: 99999999999999999999999"]),
-    chunked: body(["Transfer-Encoding: chunked"], `0\r\n\r\n${HIDDEN}`), odd: body(["Transfer-Encoding: xchunked"]), listed: body(["Transfer-Encoding: chunked, chunked"]) }],
+  ["rfc9112_6_large_body_of_a_plain_request_is_refused", 413, { length: body(["Content-Length: 65537"]), longest: body(["Content-Length: 99999999999999999999999"]),
+    chunk: body(["Transfer-Encoding: chunked"], `10001\r\n${HIDDEN}`) }],
+  ["rfc9112_6_1_transfer_coding_that_is_unknown_is_refused", 501, { odd: body(["Transfer-Encoding: xchunked"]) }],
+  ["rfc9112_6_1_chunked_twice_fails", 501, { listed: body(["Transfer-Encoding: chunked, chunked"]) }],
   ["rfc9110_9_1_other_method_is_not_allowed", 405, each(["POST", "PUT", "DELETE", "TRACE", "PATCH", "OPTIONS", "get", "Get", "GETS", "X"], (method) => line(`${method} /healthz HTTP/1.1`))],
   ["rfc6585_5_head_too_large_is_refused", 431, { "one field": request(`X: ${bigger}`), target: line(`GET /${bigger} HTTP/1.1`), "that never ends": raw(`GET /healthz HTTP/1.1\r\nX: ${bigger}`),
     "in a method": raw(`${bigger}x`), upgrade: asked({ Cookie: bigger }) }],
@@ -81,6 +83,9 @@ export const refused = [
 ];
 
 export const served = [
+  ["rfc9112_6_body_of_a_plain_request_is_not_read_as_a_request", { length: [body([`Content-Length: ${HIDDEN.length}`]), 200],
+    chunked: [body(["Transfer-Encoding: chunked"], `${HIDDEN.length.toString(16)}\r\n${HIDDEN}\r\n0\r\n\r\n`), 200],
+    "and one behind it": [Buffer.concat([body([`Content-Length: ${HIDDEN.length}`]), request()]), 200, 200] }],
   ["rfc9112_2_2_empty_line_before_a_request_is_passed_over", { one: [Buffer.concat([raw("\r\n"), request()]), 200], three: [Buffer.concat([raw("\r\n\r\n\r\n"), request()]), 200],
     between: [Buffer.concat([request(), raw("\r\n"), request()]), 200, 200] }],
   ["rfc9112_2_3_minor_version_does_not_matter", { "1.2": [line("GET /healthz HTTP/1.2"), 200], "1.9": [line("GET /healthz HTTP/1.9"), 200] }],

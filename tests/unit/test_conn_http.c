@@ -64,9 +64,25 @@ static const struct row {
       "Connection: close\r\n"},
      NULL,
      true},
-    {"conn_refuses_a_body_with_413",
-     "GET / HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhello",
+    {"conn_passes_over_the_body_of_a_get",
+     "GET /healthz HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhello",
+     {"HTTP/1.1 200 OK\r\n", "\r\n\r\nok\n"},
+     "Connection:",
+     false},
+    {"conn_passes_over_the_chunks_of_a_get",
+     "GET /healthz HTTP/1.1\r\n" HOST
+     "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+     {"HTTP/1.1 200 OK\r\n", "\r\n\r\nok\n"},
+     "Connection:",
+     false},
+    {"conn_refuses_a_large_body_of_a_get_with_413",
+     "GET / HTTP/1.1\r\n" HOST "Content-Length: 65537\r\n\r\nhello",
      {"HTTP/1.1 413 Content Too Large\r\n", "Connection: close\r\n"},
+     NULL,
+     true},
+    {"conn_refuses_a_malformed_body_of_a_get_with_400",
+     "GET / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\nhello",
+     {"HTTP/1.1 400 Bad Request\r\n", "Connection: close\r\n"},
      NULL,
      true},
     {"conn_refuses_a_malformed_head_with_400",
@@ -158,9 +174,10 @@ static void is_answered(void **state)
 
 #define ONE "HTTP/1.1 200 OK\r\n"
 
-static const char three[] = "GET /healthz HTTP/1.1\r\n" HOST "\r\n"
-                            "HEAD /healthz HTTP/1.1\r\n" HOST "\r\n"
-                            "GET /none HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n";
+static const char three[] =
+    "GET /healthz HTTP/1.1\r\n" HOST "Content-Length: 8\r\n\r\nGET / HT"
+    "HEAD /healthz HTTP/1.1\r\n" HOST "\r\n"
+    "GET /none HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n";
 
 /* The three answers in their order, and nothing else. */
 static void assert_three_answers(struct peer *p)
