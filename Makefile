@@ -176,9 +176,9 @@ $(BUILD)/unit/%: tests/unit/%.c $(UNITHELP) $(BARE)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -Itests/unit -o $@ $< $(filter %.o,$^) -lcmocka -lcrypto -lz $(UNITLIBS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 
-# The one that compares with Lua's own matcher, and what it needs.
-$(BUILD)/unit/test_pattern: $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/loader.c %/trusted.c,$(wildcard core/lua/*.c)))
-$(BUILD)/unit/test_pattern: UNITLIBS := $(shell pkg-config --libs lua5.4 2>/dev/null) -lm
+# Those that compare with Lua's own libraries, and what they need.
+$(BUILD)/unit/test_pattern $(BUILD)/unit/test_guard: $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/loader.c %/trusted.c,$(wildcard core/lua/*.c)))
+$(BUILD)/unit/test_pattern $(BUILD)/unit/test_guard: UNITLIBS := $(shell pkg-config --libs lua5.4 2>/dev/null) -lm
 
 $(BUILD)/unit/test_name_key: $(BUILD)/core/script/name_key.o
 $(BUILD)/unit/test_name_key: UNITLIBS := -lunistring

@@ -27,7 +27,7 @@
 enum {
     HOOK_INSTRUCTIONS = 5000,  /* some 50 microseconds */
     LOOK_BYTES = 1 << 20,      /* allocated, then the budget is looked at */
-    LARGE_BYTES = 16 << 10,    /* a long string */
+    LARGE_BYTES = 2 << 10,     /* a long string */
     INTERVAL_BYTES = 16 << 20, /* of strings that the code between two hooks may read */
 };
 

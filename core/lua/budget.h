@@ -67,6 +67,16 @@ static inline void budget_work(lua_State *L, uint64_t ns)
         budget_need(L, ns);
 }
 
+/* The same for one step of a walk (lua_next). In a table that was emptied a step looks at
+ * every slot, and nobody says how many there are: as many as there is memory for. */
+static inline void budget_walk(lua_State *L)
+{
+    enum { WALK_NS = 50, STEPS = 512 };
+    uint64_t slots = budget_of(L)->memory / STEPS;
+    budget_work(L, slots > WALK_NS ? (slots < BUDGET_WORK_NS ? slots : BUDGET_WORK_NS - 1)
+                                   : WALK_NS);
+}
+
 /* --- for the allocator, which can't raise -------------------------------- */
 
 /* `more` bytes were allocated, or (SIZE_MAX) refused. */

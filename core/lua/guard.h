@@ -8,7 +8,9 @@
 #define CHARLUA_LUA_GUARD_H
 
 #include <lua.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Each guards the functions in the table on top: those of the library of its name. [-0,
  * +0] */
@@ -28,8 +30,17 @@ enum { GUARD_RESULTS_MAX = 10000 }; /* of one call */
  * +0] */
 void guard_field(lua_State *L, const char *name, lua_CFunction f);
 
-/* Returns what the old one, upvalue 1, returns for the same arguments. */
+/* Returns what the old one, upvalue 1, returns for the same arguments; raises what it
+ * raises, as if the script had called it. */
 int guard_original(lua_State *L);
+
+/* The integer that luaL_checkinteger would take the value at `index` for: 1, 1.0, "1" and
+ * " 0x1 " are one. False where that would raise, which is then left to the function
+ * itself. */
+bool guard_integer(lua_State *L, int index, lua_Integer *n);
+
+/* The price of reading all strings among the arguments: `ns` nanoseconds a byte. */
+void guard_strings(lua_State *L, uint64_t ns);
 
 /* Raises `message` when a call would return a value for each of `first` to `last` and
  * these are too many. */

@@ -1,9 +1,11 @@
-/* guard_base: setmetatable, xpcall, next and pairs. */
+/* guard_base: setmetatable, xpcall, next, pairs and tonumber. */
 #include "lua/guard.h"
 
 #include "lua/budget.h"
 
 #include <lauxlib.h>
+
+enum { NUMERAL_NS = 4 /* a byte that is read as a number */ };
 
 /* setmetatable without __gc: finalizers run whenever memory is short, without hook or
  * budget. One that is added to the metatable later has no effect in Lua (manual 2.5.3).
@@ -59,13 +61,12 @@ static int safe_xpcall(lua_State *L)
     return finish_xpcall(L, status, 0);
 }
 
-/* next: in a table that was emptied a step may be long, so that the clock is looked at
- * now and then. */
+/* next: in a table that was emptied a step may be long. */
 static int next_pair(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 2);
-    budget_work(L, BUDGET_WORK_NS / 32);
+    budget_walk(L);
     if (lua_next(L, 1))
         return 2;
     lua_pushnil(L);
@@ -92,8 +93,18 @@ static int pairs(lua_State *L)
     return 3;
 }
 
+/* tonumber: of a string of any length. */
+static int to_number(lua_State *L)
+{
+    if (lua_type(L, 1) == LUA_TNUMBER && lua_gettop(L) == 1)
+        return 1;
+    guard_strings(L, NUMERAL_NS);
+    return guard_original(L);
+}
+
 void guard_base(lua_State *L)
 {
+    guard_field(L, "tonumber", to_number);
     lua_pushcfunction(L, set_metatable);
     lua_setfield(L, -2, "setmetatable");
     lua_pushcfunction(L, safe_xpcall);

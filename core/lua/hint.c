@@ -15,8 +15,8 @@ static int least(int a, int b)
 /* How many letters to add, take out or change. */
 static int distance(const char *a, const char *b)
 {
-    int row[NAME_MAX_BYTES + 1], n = (int)strlen(b);
-    if (strlen(a) > NAME_MAX_BYTES || n > NAME_MAX_BYTES)
+    int row[NAME_MAX_BYTES + 1], n = (int)strnlen(b, NAME_MAX_BYTES + 1);
+    if (strnlen(a, NAME_MAX_BYTES + 1) > NAME_MAX_BYTES || n > NAME_MAX_BYTES)
         return NAME_MAX_BYTES;
     for (int j = 0; j <= n; j++)
         row[j] = j;
@@ -36,7 +36,7 @@ static int distance(const char *a, const char *b)
 static void consider(const char *name, const char *wanted, const char **best, int *edits)
 {
     int d = distance(wanted, name);
-    if (d < *edits && d < (int)strlen(wanted)) {
+    if (d < *edits && d < (int)strnlen(wanted, NAME_MAX_BYTES + 1)) {
         *edits = d;
         *best = name;
     }

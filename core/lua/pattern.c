@@ -18,6 +18,7 @@ enum {
     DEPTH_MAX = 200, /* of recursion */
     STEPS_MAX = 10000,
     STEP_NS = 3,
+    FIND_NS = 8, /* eight bytes of a plain search, at its slowest */
     CAPTURE_OPEN = -1,
     CAPTURE_POSITION = -2,
 };
@@ -189,13 +190,11 @@ static const char *match_balance(struct matcher *m, const char *s, const char *p
         luaL_error(m->L, "malformed pattern (missing arguments to '%%b')");
     if (*s != *p)
         return NULL;
-    const char *from = s;
-    for (int open = 1; open > 0;) {
+    for (int open = 1; open > 0; step(m, 1)) {
         if (++s >= m->text_end)
             break;
         open += *s == p[1] ? -1 : *s == *p;
     }
-    step(m, (size_t)(s - from));
     return s < m->text_end ? s + 1 : NULL;
 }
 
@@ -434,6 +433,7 @@ static int find_or_match(lua_State *L, bool find)
         luaL_pushfail(L);
         return 1;
     }
+    budget_work(L, (pattern.len + (find ? text.len - init : 0)) * FIND_NS / 8);
     if (find && (lua_toboolean(L, 4) || has_no_specials(p, pattern.len))) {
         const char *found = memmem(s + init, text.len - init, p, pattern.len);
         if (!found) {
