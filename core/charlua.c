@@ -45,6 +45,12 @@ static void sink(void *ctx, enum log_level level, const char *line)
         stderr_log_line(log_level_name(level), line);
 }
 
+static void settle(void *ctx)
+{
+    if (!((struct charlua *)ctx)->sink)
+        stderr_log_flush();
+}
+
 struct charlua *charlua_new(void)
 {
     static atomic_uint_fast64_t ids;
@@ -59,7 +65,7 @@ struct charlua *charlua_new(void)
     c->id = atomic_fetch_add(&ids, 1) + 1;
     pthread_mutex_init(&c->lock, NULL);
     config_init(&c->config);
-    c->log = (struct log){.sink = sink, .ctx = c};
+    c->log = (struct log){.sink = sink, .ctx = c, .settle = settle};
     return c;
 }
 

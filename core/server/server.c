@@ -11,12 +11,13 @@
 #include <stdlib.h>
 #include <time.h>
 
-static const double DRAIN_SECONDS = 3.5, END_SECONDS = 4.5;
+static const double DRAIN_SECONDS = 3.5, END_SECONDS = 4.5, SETTLE_SECONDS = 1;
 
 struct server {
     struct actors actors;
     ev_timer drain, end;
     ev_timer tick;                    /* the embedding program's */
+    ev_timer settle;                  /* what the log left out is said */
     const struct server_setup *setup; /* while it runs */
     pthread_mutex_t post_lock; /* over `running`: who holds it finds all actors alive */
     bool running;
@@ -134,6 +135,13 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
     s->setup->tick(s->setup->tick_ctx);
 }
 
+static void on_settle(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    (void)loop, (void)revents;
+    struct server *s = w->data;
+    log_settle(s->setup->log);
+}
+
 static void announce(struct server *s)
 {
     const struct server_setup *setup = s->setup;
@@ -153,10 +161,13 @@ static void serve(struct server *s)
         s->tick.data = s;
         ev_timer_start(main->loop, &s->tick);
     }
+    ev_timer_start(main->loop, &s->settle);
     set_running(s, true);
     announce(s);
     place_run(main);
     set_running(s, false);
+    ev_timer_stop(main->loop, &s->settle);
+    ev_timer_stop(main->loop, &s->tick);
 }
 
 /* OpenSSL writes with write(2): who embeds us is not to die of a client that went. The
@@ -190,6 +201,7 @@ int server_run(struct server *s, const struct server_setup *setup, char *error,
     if (result == 0)
         serve(s);
     disassemble(&s->actors);
+    log_settle(setup->log);
     unblock_sigpipe(&signals);
     if (result == 0)
         log_info(setup->log, "stopped");
@@ -257,7 +269,8 @@ struct server *server_new(void)
     main->wake.data = s;
     ev_timer_init(&s->drain, on_drain_end, 0, 0);
     ev_timer_init(&s->end, on_end, 0, 0);
-    s->drain.data = s->end.data = s;
+    ev_timer_init(&s->settle, on_settle, SETTLE_SECONDS, SETTLE_SECONDS);
+    s->drain.data = s->end.data = s->settle.data = s;
     return s;
 }
 

@@ -33,13 +33,29 @@ static const struct row {
     {"log_defuses_backspace_and_delete", "a\bb\177c", "a?b?c"},
     {"log_defuses_other_control_characters", "\001\v\f\037", "????"},
     {"log_keeps_tabs", "a\tb", "a\tb"},
+    {"log_keeps_what_people_write", "\xC3\xB1 \xE4\xBD\xA0 \xF0\x9F\x98\x80 \xC2\xA0",
+     "\xC3\xB1 \xE4\xBD\xA0 \xF0\x9F\x98\x80 \xC2\xA0"},
+    {"log_defuses_the_first_upper_control_character", "a\xC2\x80z", "a?z"},
+    {"log_defuses_the_last_upper_control_character", "a\xC2\x9Fz", "a?z"},
+    {"log_defuses_next_line_and_csi",
+     "a\xC2\x85"
+     "b\xC2\x9B"
+     "2Jz",
+     "a?b?2Jz"},
+    {"log_defuses_line_and_paragraph_separators", "a\xE2\x80\xA8z\xE2\x80\xA9", "a?z?"},
+    {"log_keeps_their_neighbours", "\xE2\x80\xA7\xE2\x80\xAA",
+     "\xE2\x80\xA7\xE2\x80\xAA"},
+    {"log_defuses_bytes_that_are_no_utf8", "\x9B 2J\xFF\xC3", "? 2J??"},
+    {"log_defuses_overlong_forms", "\xC0\x9B \xE0\x80\x9B", "?? ???"},
+    {"log_defuses_surrogates_and_what_lies_beyond", "\xED\xA0\x80 \xF4\x90\x80\x80",
+     "??? ????"},
 };
 
 static void becomes_as_wanted(void **state)
 {
     const struct row *row = *state;
     struct kept kept = {0};
-    struct log log = {LOG_INFO, keep, &kept};
+    struct log log = {LOG_INFO, keep, &kept, NULL};
     log_info(&log, "%s", row->said);
     assert_int_equal(kept.calls, 1);
     assert_string_equal(kept.line, row->wanted);
@@ -49,7 +65,7 @@ static void log_formats_its_arguments(void **state)
 {
     (void)state;
     struct kept kept = {0};
-    struct log log = {LOG_DEBUG, keep, &kept};
+    struct log log = {LOG_DEBUG, keep, &kept, NULL};
     log_warn(&log, "closed id=%d code=%u", 7, 1001U);
     assert_string_equal(kept.line, "closed id=7 code=1001");
     assert_int_equal(kept.level, LOG_WARN);
@@ -60,7 +76,7 @@ static void log_drops_what_lies_above_its_level(void **state)
     (void)state;
     for (int level = LOG_ERROR; level <= LOG_DEBUG; level++) {
         struct kept kept = {0};
-        struct log log = {(enum log_level)level, keep, &kept};
+        struct log log = {(enum log_level)level, keep, &kept, NULL};
         log_error(&log, "e");
         log_warn(&log, "w");
         log_info(&log, "i");
@@ -73,7 +89,7 @@ static void log_drops_what_lies_above_its_level(void **state)
 static void log_without_a_sink_says_nothing(void **state)
 {
     (void)state;
-    struct log log = {LOG_DEBUG, NULL, NULL};
+    struct log log = {LOG_DEBUG, NULL, NULL, NULL};
     log_error(&log, "x");
 }
 
@@ -83,7 +99,7 @@ static void log_cuts_a_long_line(void **state)
     static char said[20000];
     memset(said, 'x', sizeof said - 1);
     struct kept kept = {0};
-    struct log log = {LOG_INFO, keep, &kept};
+    struct log log = {LOG_INFO, keep, &kept, NULL};
     log_info(&log, "%s", said);
     assert_int_equal(kept.calls, 1);
     assert_int_equal(strlen(kept.line), 4095);
@@ -95,7 +111,7 @@ static void log_holds_a_line_of_line_feeds(void **state)
     static char said[20000];
     memset(said, '\n', sizeof said - 1);
     struct kept kept = {0};
-    struct log log = {LOG_INFO, keep, &kept};
+    struct log log = {LOG_INFO, keep, &kept, NULL};
     log_info(&log, "%s", said);
     assert_int_equal(strlen(kept.line), 2 * 4095);
 }
