@@ -62,14 +62,34 @@ static bool is_due(struct limit_count *c, uint64_t now_ms)
     return atomic_compare_exchange_strong(&c->logged_ms, &last, now_ms ? now_ms : 1);
 }
 
+/* Logs how often it was so far. */
+static void tell(struct limit_count *c, enum limit which, const char *ip,
+                 const struct log *log)
+{
+    uint64_t times = atomic_load_explicit(&c->times, memory_order_relaxed);
+    atomic_store_explicit(&c->told, times, memory_order_relaxed);
+    log_line(log, limits[which].level, "%s limit=--%s%s%s times=%llu",
+             limits[which].sentence, limits[which].option, ip ? " ip=" : "", ip ? ip : "",
+             (unsigned long long)times);
+}
+
 void limit_reached(struct limit_count *counts, enum limit which, const struct addr *who,
                    uint64_t now_ms, const struct log *log)
 {
     char ip[ADDR_TEXT_MAX];
     struct limit_count *c = &counts[which];
-    uint64_t times = atomic_fetch_add_explicit(&c->times, 1, memory_order_relaxed) + 1;
+    atomic_fetch_add_explicit(&c->times, 1, memory_order_relaxed);
     if (is_due(c, now_ms))
-        log_line(log, limits[which].level, "%s limit=--%s%s%s times=%llu",
-                 limits[which].sentence, limits[which].option, who ? " ip=" : "",
-                 who ? addr_ip(who, ip) : "", (unsigned long long)times);
+        tell(c, which, who ? addr_ip(who, ip) : NULL, log);
+}
+
+void limit_settle(struct limit_count *counts, uint64_t now_ms, const struct log *log)
+{
+    for (enum limit i = 0; i < LIMIT_KINDS; i++) {
+        struct limit_count *c = &counts[i];
+        uint64_t times = atomic_load_explicit(&c->times, memory_order_relaxed);
+        if (times > atomic_load_explicit(&c->told, memory_order_relaxed) &&
+            is_due(c, now_ms))
+            tell(c, i, NULL, log);
+    }
 }

@@ -39,6 +39,7 @@ enum limit {
 
 struct limit_count {
     atomic_uint_fast64_t times;     /* since the start */
+    atomic_uint_fast64_t told;      /* as the last line said it */
     atomic_uint_fast64_t logged_ms; /* of the last line; 0: none yet */
 };
 
@@ -50,5 +51,12 @@ const char *limit_option(enum limit which);
  * may be NULL. `counts` has LIMIT_KINDS entries. */
 void limit_reached(struct limit_count *counts, enum limit which, const struct addr *who,
                    uint64_t now_ms, const struct log *log);
+
+/* Logs those that were reached since their last line, if that is a second ago: what
+ * limit_reached left out. To be called about once a second, and at the end with a
+ * `now_ms` of LIMIT_END, when nothing waits any longer. */
+void limit_settle(struct limit_count *counts, uint64_t now_ms, const struct log *log);
+
+#define LIMIT_END UINT64_MAX
 
 #endif

@@ -4,6 +4,7 @@
  * that are still there are aborted, after END_SECONDS the loops end whatever is left. */
 #include "server/server.h"
 
+#include "base/clock.h"
 #include "net/tls.h"
 #include "server/assemble.h"
 
@@ -139,6 +140,7 @@ static void on_settle(struct ev_loop *loop, ev_timer *w, int revents)
 {
     (void)loop, (void)revents;
     struct server *s = w->data;
+    limit_settle(s->actors.stats.limits, clock_ms(), s->setup->log);
     log_settle(s->setup->log);
 }
 
@@ -201,6 +203,7 @@ int server_run(struct server *s, const struct server_setup *setup, char *error,
     if (result == 0)
         serve(s);
     disassemble(&s->actors);
+    limit_settle(s->actors.stats.limits, LIMIT_END, setup->log);
     log_settle(setup->log);
     unblock_sigpipe(&signals);
     if (result == 0)
