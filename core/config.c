@@ -182,8 +182,11 @@ static int grow(void *array, size_t count, size_t size, const struct config_opti
 static int add_text(struct config_list *list, const struct config_option *o,
                     const char *value, const struct complaint *error)
 {
-    if (o->check && !o->check(value))
-        return complain(error, "--%s '%s': say %s", o->name, value, o->say);
+    const char *say = o->fault                       ? o->fault(value)
+                      : o->check && !o->check(value) ? o->say
+                                                     : NULL;
+    if (say)
+        return complain(error, "--%s '%s': say %s", o->name, value, say);
     char *copy = NULL;
     if (set_text(&copy, value, error) < 0)
         return -1;

@@ -88,6 +88,7 @@ struct config_option {
     const char *words;   /* of a choice, with a blank between two */
     bool (*check)(const char *value);
     const char *say; /* what to say instead of a value that `check` refuses */
+    const char *(*fault)(const char *value); /* instead of both: NULL, or what to say */
 };
 
 void config_init(struct config *c);

@@ -33,9 +33,9 @@ static const struct config_option options[] = {
     {"client-ca", "FILE", NULL, "ask clients for certificates signed by these (PEM)",
      CONFIG_TEXT, AT(client_ca)},
     {"origin", "ORIGIN", NULL,
-     "let pages from there connect too: scheme://host[:port], or * for any; repeatable",
-     CONFIG_TEXTS, AT(origin), .most = CONFIG_ORIGIN_MAX, .check = origin_is_valid,
-     .say = "scheme://host[:port], like https://example.org, or *"},
+     "let pages from there connect too: scheme://host[:port], the first label may be *, "
+     "or null, file:// or * for any; repeatable",
+     CONFIG_TEXTS, AT(origin), .most = CONFIG_ORIGIN_MAX, .fault = origin_fault},
     {"trust-proxy", "CIDR", NULL,
      "believe proxies from there: PROXY header, Forwarded, X-Forwarded-For; or unix; "
      "repeatable",

@@ -94,7 +94,10 @@ static bool may_ask(struct conn *c, const struct http_head *head)
     if (!is_let_in(c, conn_proxy_believe(c, head),
                    "Forwarded and X-Forwarded-For contradict each other"))
         return false;
-    if (origin_is_allowed(head, c->env->origins, c->env->origin_count))
+    const struct http_field *origin = http_find(head, "Origin");
+    if (!origin || /* no browser's */
+        origin_is_allowed(origin->value, head->host, c->env->origins,
+                          c->env->origin_count))
         return true;
     refuse(c, 403,
            "pages from this origin may not connect; the operator allows them with "

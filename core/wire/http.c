@@ -85,13 +85,14 @@ static bool is_all(struct bytes b, bool (*is)(uint8_t))
     return b.len == 0;
 }
 
-/* Splits the target (RFC 9112 3.2.1, 3.2.2). */
+/* Splits the target (RFC 9112 3.2.1, 3.2.2), and takes the host that it may name. */
 static bool target_split(struct http_head *out)
 {
     struct bytes rest = out->target;
+    out->host = (struct bytes){0};
     if (take_text_nocase(&rest, "http://") || take_text_nocase(&rest, "https://")) {
-        if (take_run(&rest, is_host_char).len == 0 ||
-            (rest.len && rest.at[0] != '/' && rest.at[0] != '?'))
+        out->host = take_run(&rest, is_host_char);
+        if (out->host.len == 0 || (rest.len && rest.at[0] != '/' && rest.at[0] != '?'))
             return false;
     } else if (rest.len == 0 || rest.at[0] != '/')
         return false;
@@ -199,7 +200,11 @@ int http_head_parse(struct bytes head, const struct http_limits *limits,
             return 431;
         out->fields[out->field_count++] = field;
     }
-    return rest.len == 0 && host_is_good(out) && framing_is_good(out) ? 0 : 400;
+    if (rest.len || !host_is_good(out) || !framing_is_good(out))
+        return 400;
+    if (out->host.len == 0 && http_find(out, "Host"))
+        out->host = http_find(out, "Host")->value;
+    return 0;
 }
 
 const struct http_field *http_find(const struct http_head *head, const char *name)

@@ -1,18 +1,60 @@
-/* origin: a URL is read strictly on purpose: who checks it and who follows it have to see
- * the same host. Of a page the host is compared, not the port: a page and its chat may
- * sit on two ports of one machine. */
+/* origin: two readers of one grammar. A URL that the rules ask for is read strictly on
+ * purpose: who checks it and who follows it have to see the same host. What a browser
+ * says of its page, and what an operator allows, may have any scheme: apps in a shell
+ * have schemes of their own (capacitor://localhost, chrome-extension://abc).
+ *
+ * Both are compared in their normal form, which browsers send: "HTTPS://Example.org:443"
+ * is "https://example.org". A pattern that is in no form that a browser sends would be
+ * accepted and never match, so it is refused with what would. */
 #include "wire/origin.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { HOST_MAX = 253, PORT_DIGITS_MAX = 5 };
+enum { SCHEME_MAX = 32, HOST_MAX = 253, PORT_DIGITS_MAX = 5 };
+
+/* An origin taken apart. */
+struct parts {
+    struct bytes scheme, host; /* of an IPv6 address with its brackets */
+    bool wildcard;             /* "*." stood before the host */
+    long port;                 /* 0: none, or the scheme's own */
+    size_t len;                /* bytes of the text that it takes */
+};
+
+static uint8_t lower(uint8_t c)
+{
+    return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
+}
+
+static bool is_digit(uint8_t c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_alnum(uint8_t c)
+{
+    return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z');
+}
 
 static bool is_host_byte(uint8_t c, bool bracketed)
 {
-    return bracketed ? isxdigit(c) || c == ':' || c == '.'
-                     : isalnum(c) || c == '-' || c == '.' || c == '_';
+    if (bracketed)
+        return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'f') || c == ':' ||
+               c == '.';
+    return is_alnum(c) || c == '-' || c == '.' || c == '_';
+}
+
+/* The length of the scheme that `text` begins with, before "://"; 0: there is none. */
+static size_t scheme_length(struct bytes text)
+{
+    size_t n = 0;
+    while (n < text.len && n <= SCHEME_MAX &&
+           (is_alnum(text.at[n]) || (n > 0 && strchr("+-.", text.at[n]))) &&
+           text.at[n] != 0)
+        n++;
+    bool is_one = n > 0 && n <= SCHEME_MAX && !is_digit(text.at[0]) &&
+                  text.len - n >= 3 && memcmp(text.at + n, "://", 3) == 0;
+    return is_one ? n : 0;
 }
 
 /* The length of the host that `rest` begins with, with its brackets; 0: there is none. */
@@ -37,7 +79,7 @@ static int read_port(struct bytes rest, long *port)
     size_t n = 0;
     if (rest.len == 0 || rest.at[0] != ':')
         return 0;
-    for (; n + 1 < rest.len && isdigit(rest.at[n + 1]); n++) {
+    for (; n + 1 < rest.len && is_digit(rest.at[n + 1]); n++) {
         if (n == PORT_DIGITS_MAX)
             return -1;
         digits[n] = (char)rest.at[n + 1];
@@ -46,34 +88,50 @@ static int read_port(struct bytes rest, long *port)
     return *port >= 1 && *port <= 65535 ? (int)n + 1 : -1;
 }
 
+static bool is_scheme(const struct parts *p, const char *scheme)
+{
+    return bytes_equal_nocase(p->scheme, bytes_of(scheme));
+}
+
+/* Takes the origin off the front of `text`. False: it does not begin with one. */
+static bool read_parts(struct bytes text, bool with_wildcard, struct parts *out)
+{
+    *out = (struct parts){.scheme = bytes_first(text, scheme_length(text))};
+    if (out->scheme.len == 0)
+        return false;
+    struct bytes rest = bytes_skip(text, out->scheme.len + 3);
+    if (with_wildcard && rest.len > 2 && memcmp(rest.at, "*.", 2) == 0) {
+        out->wildcard = true;
+        rest = bytes_skip(rest, 2);
+    }
+    out->host = bytes_first(rest, host_length(rest));
+    rest = bytes_skip(rest, out->host.len);
+    int port = out->host.len ? read_port(rest, &out->port) : -1;
+    if (port < 0)
+        return false;
+    if (out->port == (is_scheme(out, "http") ? 80 : is_scheme(out, "https") ? 443 : 0))
+        out->port = 0;
+    out->len = text.len - rest.len + (size_t)port;
+    return true;
+}
+
 int origin_of_url(struct bytes url, char out[ORIGIN_MAX])
 {
-    bool tls = bytes_equal_nocase(bytes_first(url, url.len < 8 ? url.len : 8),
-                                  bytes_of("https://"));
-    bool plain = bytes_equal_nocase(bytes_first(url, url.len < 7 ? url.len : 7),
-                                    bytes_of("http://"));
-    if ((!tls && !plain) || url.len > ORIGIN_URL_MAX)
-        return -1;
+    struct parts p;
     for (size_t i = 0; i < url.len; i++)
         if (url.at[i] <= ' ' || url.at[i] > '~')
             return -1;
-    size_t scheme = tls ? 8 : 7;
-    struct bytes rest = bytes_skip(url, scheme);
-    size_t host = host_length(rest);
-    long own = tls ? 443 : 80, port = own;
-    int port_len = host ? read_port(bytes_skip(rest, host), &port) : -1;
-    if (port_len < 0)
+    if (url.len > ORIGIN_URL_MAX || !read_parts(url, false, &p) ||
+        !(is_scheme(&p, "http") || is_scheme(&p, "https")) ||
+        (p.len < url.len && !strchr("/?#", url.at[p.len])))
         return -1;
-    size_t end = scheme + host + (size_t)port_len;
-    if (end < url.len && !strchr("/?#", url.at[end]))
-        return -1;
-    int n = snprintf(out, ORIGIN_MAX, "%s%.*s", tls ? "https://" : "http://", (int)host,
-                     (const char *)rest.at);
+    int n = snprintf(out, ORIGIN_MAX, "%.*s://%.*s", (int)p.scheme.len,
+                     (const char *)p.scheme.at, (int)p.host.len, (const char *)p.host.at);
     for (int i = 0; i < n; i++)
-        out[i] = (char)tolower((unsigned char)out[i]);
-    if (port != own)
-        snprintf(out + n, ORIGIN_MAX - (size_t)n, ":%ld", port);
-    return (int)end;
+        out[i] = (char)lower((uint8_t)out[i]);
+    if (p.port)
+        snprintf(out + n, ORIGIN_MAX - (size_t)n, ":%ld", p.port);
+    return (int)p.len;
 }
 
 bool origin_is_service(const char *text)
@@ -82,13 +140,52 @@ bool origin_is_service(const char *text)
     return origin_of_url(bytes_of(text), origin) == (int)strlen(text);
 }
 
-static bool skip_scheme(struct bytes *origin)
+/* --- pages --------------------------------------------------------------- */
+
+/* Origins that are no place: of pages without one (sandboxed frames, files in most
+ * browsers), and of files in some shells. */
+static bool is_name(struct bytes text)
 {
-    const uint8_t *at = memmem(origin->at, origin->len, "://", 3);
-    if (!at || at == origin->at)
+    return bytes_equal(text, bytes_of("null")) || bytes_equal(text, bytes_of("file://"));
+}
+
+const char *origin_fault(const char *text)
+{
+    struct bytes all = bytes_of(text);
+    struct parts p;
+    if (strcmp(text, "*") == 0 || is_name(all))
+        return NULL;
+    if (bytes_equal_nocase(bytes_first(all, all.len < 7 ? all.len : 7),
+                           bytes_of("file://")))
+        return "file://, for pages that are files, without a path; browsers say null";
+    if (!scheme_length(all))
+        return "scheme://host[:port], like https://example.org, or *, null or file://";
+    if (!read_parts(all, true, &p))
+        return memchr(text, '*', all.len)
+                   ? "https://*.example.org: a * stands for one whole label, the first"
+                   : "scheme://host[:port], the host as browsers say it: letters, digits "
+                     "and -._ (xn-- for others)";
+    if (is_scheme(&p, "ws") || is_scheme(&p, "wss"))
+        return "the origin of the page, https://example.org or http://example.org; ws "
+               "and "
+               "wss are how it connects";
+    return p.len == all.len ? NULL
+                            : "the origin alone, with nothing behind host and port";
+}
+
+/* Whether the origin `p` is one that `pattern` allows. */
+static bool fits(const struct parts *p, const struct parts *pattern)
+{
+    struct bytes host = p->host;
+    if (!bytes_equal_nocase(p->scheme, pattern->scheme) || p->port != pattern->port)
         return false;
-    *origin = bytes_skip(*origin, (size_t)(at - origin->at) + 3);
-    return origin->len > 0;
+    if (pattern->wildcard) {
+        struct bytes label = bytes_until(host, '.');
+        if (label.len == 0 || label.len == host.len)
+            return false;
+        host = bytes_skip(host, label.len + 1);
+    }
+    return bytes_equal_nocase(host, pattern->host);
 }
 
 /* What stands before the port; the brackets of an IPv6 address are part of it. */
@@ -103,26 +200,17 @@ static struct bytes host_of(struct bytes authority)
     return bytes_first(authority, n);
 }
 
-bool origin_is_valid(const char *text)
+bool origin_is_allowed(struct bytes origin, struct bytes host, char *const *allowed,
+                       size_t count)
 {
-    struct bytes origin = bytes_of(text);
-    return strcmp(text, "*") == 0 ||
-           (skip_scheme(&origin) && !memchr(origin.at, '/', origin.len) &&
-            host_of(origin).len > 0);
-}
-
-bool origin_is_allowed(const struct http_head *head, char *const *allowed, size_t count)
-{
-    const struct http_field *origin = http_find(head, "Origin");
-    const struct http_field *host = http_find(head, "Host");
-    if (!origin)
-        return true;
-    for (size_t i = 0; i < count; i++)
+    struct parts page, pattern;
+    bool is_place = read_parts(origin, false, &page) && page.len == origin.len;
+    for (size_t i = 0; i < count; i++) {
+        struct bytes text = bytes_of(allowed[i]);
         if (strcmp(allowed[i], "*") == 0 ||
-            bytes_equal_nocase(origin->value, bytes_of(allowed[i])))
+            (is_name(text) && bytes_equal(origin, text)) ||
+            (is_place && read_parts(text, true, &pattern) && fits(&page, &pattern)))
             return true;
-    struct bytes from = origin->value;
-    return host && skip_scheme(&from) &&
-           bytes_equal_nocase(host_of(from), host_of(host->value)) &&
-           host_of(from).len > 0;
+    }
+    return is_place && bytes_equal_nocase(page.host, host_of(host));
 }

@@ -7,7 +7,7 @@
 #ifndef CHARLUA_WIRE_ORIGIN_H
 #define CHARLUA_WIRE_ORIGIN_H
 
-#include "wire/http.h"
+#include "base/bytes.h"
 
 enum {
     ORIGIN_URL_MAX = 8 * 1024, /* bytes */
@@ -24,12 +24,14 @@ int origin_of_url(struct bytes url, char out[ORIGIN_MAX]);
 /* Whether `text` is the origin of a service, and nothing behind it. */
 bool origin_is_service(const char *text);
 
-/* Whether `text` is what --origin takes: "*" or scheme://host[:port]. */
-bool origin_is_valid(const char *text);
+/* NULL if `text` is what --origin takes: "*", "null", "file://" or scheme://host[:port],
+ * where the first label of the host may be a "*"; else what to say instead. */
+const char *origin_fault(const char *text);
 
-/* True for a request without Origin (not a browser's), with one whose host is that of the
- * Host field, whatever the port, or with one of the `count` in `allowed` ("*": any).
- * False for all else, "null" too. */
-bool origin_is_allowed(const struct http_head *head, char *const *allowed, size_t count);
+/* Whether pages from `origin`, as a browser says it, may talk to us: those whose host is
+ * `host` (which is asked, whatever the port), and those that one of the `count` in
+ * `allowed` means: "*" anything at all, "*." before a host any one label there. */
+bool origin_is_allowed(struct bytes origin, struct bytes host, char *const *allowed,
+                       size_t count);
 
 #endif

@@ -26,6 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!bytes_equal(head.path, bytes_of("/"))) /* which may stand for an empty one */
         require_within(head.path, text);
     require_within(head.query, text);
+    require_within(head.host, text);
     REQUIRE(head.field_count <= limits.fields);
     for (size_t i = 0; i < head.field_count; i++) {
         require_within(head.fields[i].name, text);

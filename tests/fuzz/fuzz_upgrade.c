@@ -11,13 +11,15 @@
 static void question(const struct http_head *head)
 {
     char accept[UPGRADE_ACCEPT_SIZE], extensions[DEFLATE_RESPONSE_SIZE], response[1024];
-    char *allowed[] = {"https://example.org"};
+    char *allowed[] = {"https://example.org", "https://*.example.net:8443", "null"};
+    const struct http_field *origin = http_find(head, "Origin");
     struct upgrade_refusal refusal;
     struct cidr trusted[1];
     struct addr client;
     REQUIRE(cidr_parse("10.0.0.0/8", trusted) == 0);
     (void)upgrade_is_asked(head);
-    (void)origin_is_allowed(head, allowed, 1);
+    if (origin)
+        (void)origin_is_allowed(origin->value, head->host, allowed, 3);
     (void)proxy_client(head, trusted, 1, &client);
     int bits = deflate_negotiate(head, extensions);
     REQUIRE(bits == 0 || (bits >= 8 && bits <= 15));

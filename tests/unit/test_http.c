@@ -136,6 +136,19 @@ static void http_splits_the_request_line(void **state)
     assert_int_equal(parsed.minor, 1);
 }
 
+static void http_host_is_the_targets_or_the_fields(void **state)
+{
+    (void)state;
+    assert_parsed("GET / HTTP/1.1\r\nHost: a:80\r\n" END);
+    assert_bytes_equal(parsed.host, BYTES("a:80"));
+    assert_parsed("GET http://b:8080/x HTTP/1.1\r\n" HOST END); /* RFC 9112 3.2.2 */
+    assert_bytes_equal(parsed.host, BYTES("b:8080"));
+    assert_parsed("GET HTTPS://[::1]?x HTTP/1.1\r\n" HOST END);
+    assert_bytes_equal(parsed.host, BYTES("[::1]"));
+    assert_parsed("GET / HTTP/1.0\r\n" END);
+    assert_bytes_equal(parsed.host, BYTES(""));
+}
+
 static void http_query_may_be_missing_or_empty(void **state)
 {
     (void)state;
@@ -386,6 +399,7 @@ int main(void)
 {
     struct CMUnitTest tests[] = {
         cmocka_unit_test(http_splits_the_request_line),
+        cmocka_unit_test(http_host_is_the_targets_or_the_fields),
         cmocka_unit_test(http_query_may_be_missing_or_empty),
         cmocka_unit_test(http_path_of_a_uri_follows_its_authority),
         cmocka_unit_test(http_keeps_fields_in_order_and_trims_values),

@@ -1,4 +1,5 @@
-/* origin: whose a URL is, and every kind of URL that parsers read differently. */
+/* origin: whose a URL is, every kind of URL that parsers read differently, and which
+ * pages a pattern means. */
 #include "unit.h"
 #include "wire/origin.h"
 
@@ -105,13 +106,110 @@ static void url_is_an_origin_without_anything_behind_it(void **state)
     assert_false(origin_is_service("*"));
 }
 
+static const struct pattern {
+    const char *name, *pattern, *origin;
+    bool fits;
+} patterns[] = {
+    {"origin_fits_itself", "https://a.test", "https://a.test", true},
+    {"origin_fits_in_another_case", "HTTPS://A.test", "https://a.test", true},
+    {"origin_fits_with_its_schemes_port", "https://a.test:443", "https://a.test", true},
+    {"origin_fits_with_http_s_port", "http://a.test", "http://a.test:80", true},
+    {"origin_fits_with_a_port", "http://a.test:8080", "http://a.test:8080", true},
+    {"origin_fits_an_address", "http://[::1]:8080", "http://[::1]:8080", true},
+    {"origin_fits_another_scheme", "capacitor://localhost", "capacitor://localhost",
+     true},
+    {"origin_fits_an_extension", "chrome-extension://abc", "chrome-extension://abc",
+     true},
+    {"origin_fits_any", "*", "nonsense", true},
+    {"origin_fits_null_by_name", "null", "null", true},
+    {"origin_fits_files_by_name", "file://", "file://", true},
+    {"origin_fits_a_wildcard", "https://*.a.test", "https://b.a.test", true},
+    {"origin_fits_a_wildcard_with_a_port", "http://*.a.test:81", "http://b.A.test:81",
+     true},
+    {"origin_of_another_scheme_does_not_fit", "https://a.test", "http://a.test", false},
+    {"origin_of_another_port_does_not_fit", "https://a.test", "https://a.test:80", false},
+    {"origin_without_the_port_does_not_fit", "https://a.test:80", "https://a.test",
+     false},
+    {"origin_of_another_host_does_not_fit", "https://a.test", "https://a.test.b", false},
+    {"origin_behind_does_not_fit", "https://a.test", "https://b.a.test", false},
+    {"origin_null_does_not_fit_files", "file://", "null", false},
+    {"origin_null_does_not_fit_a_place", "https://null", "null", false},
+    {"origin_of_two_labels_does_not_fit", "https://*.a.test", "https://c.b.a.test",
+     false},
+    {"origin_of_no_label_does_not_fit", "https://*.a.test", "https://a.test", false},
+    {"origin_of_an_empty_label_does_not_fit", "https://*.a.test", "https://.a.test",
+     false},
+    {"origin_that_ends_alike_does_not_fit", "https://*.a.test", "https://ba.test", false},
+    {"origin_with_a_path_does_not_fit", "https://a.test", "https://a.test/", false},
+    {"origin_with_a_user_does_not_fit", "https://a.test", "https://a.test@b.test", false},
+    {"origin_that_is_a_pattern_does_not_fit", "https://*.a.test", "https://*.a.test",
+     false},
+    {"origin_that_is_empty_does_not_fit", "https://a.test", "", false},
+};
+
+static void fits_row(void **state)
+{
+    const struct pattern *p = *state;
+    char *allowed[] = {"https://other.test", (char *)(uintptr_t)p->pattern};
+    assert_null(origin_fault(p->pattern));
+    assert_int_equal(
+        origin_is_allowed(guarded(bytes_of(p->origin)), BYTES("here.test"), allowed, 2),
+        p->fits);
+    assert_false(
+        origin_is_allowed(guarded(bytes_of(p->origin)), BYTES("here.test"), allowed, 1));
+}
+
+static void origin_of_the_host_that_is_asked_is_allowed(void **state)
+{
+    (void)state;
+    assert_true(origin_is_allowed(BYTES("http://a"), BYTES("A:7272"), NULL, 0));
+    assert_true(origin_is_allowed(BYTES("https://a:1"), BYTES("a"), NULL, 0));
+    assert_true(origin_is_allowed(BYTES("http://[::1]"), BYTES("[::1]:80"), NULL, 0));
+    assert_false(origin_is_allowed(BYTES("http://ab"), BYTES("a:7272"), NULL, 0));
+    assert_false(origin_is_allowed(BYTES("null"), BYTES("null"), NULL, 0));
+    assert_false(origin_is_allowed(BYTES("file://"), BYTES(""), NULL, 0));
+}
+
+/* Each with a part of what is said instead. */
+static const struct faulty {
+    const char *name, *text, *say;
+} faults[] = {
+    {"origin_refuses_nothing", "", "https://example.org"},
+    {"origin_refuses_a_host_alone", "example.org", "https://example.org"},
+    {"origin_refuses_no_scheme", "://x", "https://example.org"},
+    {"origin_refuses_no_host", "http://", "the host as browsers say it"},
+    {"origin_refuses_a_path", "http://a/b", "nothing behind"},
+    {"origin_refuses_a_slash", "http://a/", "nothing behind"},
+    {"origin_refuses_a_query", "http://a?b", "nothing behind"},
+    {"origin_refuses_a_user", "http://u@a", "nothing behind"},
+    {"origin_refuses_a_port_that_is_none", "http://a:0", "the host as browsers say it"},
+    {"origin_refuses_letters_beyond_ascii", "https://\xC3\xB1.test", "xn--"},
+    {"origin_refuses_websocket_schemes", "wss://a.test", "the origin of the page"},
+    {"origin_refuses_a_star_for_every_host", "https://*", "first"},
+    {"origin_refuses_a_star_with_a_port", "https://*:8443", "first"},
+    {"origin_refuses_a_star_in_a_label", "https://a*.test", "nothing behind"},
+    {"origin_refuses_a_star_further_down", "https://*.*.test", "first"},
+    {"origin_refuses_a_file", "file:///home/a.html", "without a path"},
+};
+
+static void says_what_would(void **state)
+{
+    const struct faulty *f = *state;
+    const char *say = origin_fault(f->text);
+    assert_non_null(say);
+    assert_non_null(strstr(say, f->say));
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[COUNT(urls) + 3] = {
+    struct CMUnitTest tests[COUNT(urls) + COUNT(patterns) + COUNT(faults) + 4] = {
         cmocka_unit_test(url_of_the_longest_host_fits),
         cmocka_unit_test(url_has_a_length_limit),
         cmocka_unit_test(url_is_an_origin_without_anything_behind_it),
+        cmocka_unit_test(origin_of_the_host_that_is_asked_is_allowed),
     };
-    UNIT_ROWS(tests + 3, urls, reads_row);
+    struct CMUnitTest *next = UNIT_ROWS(tests + 4, urls, reads_row);
+    next = UNIT_ROWS(next, patterns, fits_row);
+    UNIT_ROWS(next, faults, says_what_would);
     return cmocka_run_group_tests_name("origin", tests, NULL, NULL);
 }
