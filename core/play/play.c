@@ -63,7 +63,7 @@ struct play *play_new(const struct host_setup *setup)
     if (!p)
         return NULL;
     p->setup = *setup;
-    p->now = setup->now;
+    p->now = p->setup.wall = setup->now;
     p->log = (struct log){.level = LOG_DEBUG, .sink = write_line, .ctx = p};
     mailbox_init(&p->inbox, INBOX_BYTES, wake, wake, p);
     mailbox_init(&p->shard, INBOX_BYTES, wake, wake, p);
@@ -254,7 +254,7 @@ static void take_asked(struct play *p)
 static int settle(struct play *p)
 {
     for (int turns = 0; turns < PLAY_TURNS_MAX; turns++) {
-        bool more = host_turn(p->host, p->now);
+        bool more = host_turn(p->host, p->now, p->now);
         size_t at = 0;
         mailbox_take(&p->shard, &p->mail);
         for (struct mail *m; (m = batch_next(&p->mail, &at));)

@@ -82,7 +82,7 @@ static int send_to_all(lua_State *L)
 /* chat.now() -> seconds since 1970, with fractions */
 static int now(lua_State *L)
 {
-    lua_pushnumber(L, host_of(L)->now);
+    lua_pushnumber(L, host_of(L)->wall);
     return 1;
 }
 

@@ -243,7 +243,7 @@ static void read_terms(lua_State *L, struct terms *t)
     t->aud = text_option(L, "aud");
     t->iss = text_option(L, "iss");
     t->leeway = number_option(L, "leeway", 0);
-    t->now = number_option(L, "now", host_of(L)->now);
+    t->now = number_option(L, "now", host_of(L)->wall);
     if (!(t->leeway >= 0) || isnan(t->now))
         luaL_error(L, "chat.crypto.jwt: leeway and now are seconds, a leeway 0 or more");
 }

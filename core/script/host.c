@@ -1,6 +1,7 @@
 /* host: which handler runs next: mail and timers to runs. */
 #include "script/host.h"
 
+#include "base/clock.h"
 #include "script/host_state.h"
 #include "script/reload.h"
 #include "script/route.h"
@@ -13,12 +14,19 @@
 #include <string.h>
 
 enum {
-    MAILS_A_TURN =
-        64, /* then the shards get to work, and timers and sockets have their turn */
-    CROWD = 1000, /* clients */
+    MAILS_A_TURN = 64, /* then the shards get to work, and sockets have their turn */
+    CROWD = 1000,      /* clients */
 };
 
+/* A turn's share is for what is due, for what was put off, and for mail, each. Handlers
+ * are not cut short, so that each gets on by one at least. */
+static const double SHARE_SECONDS = 0.01;
+
 static const double RETRY_SECONDS = 0.1;
+
+/* After so long the shards begin to close, whether or not on_stop has ended: then there
+ * is still time for everybody's Close. It may go on until the server's end. */
+static const double STOP_SECONDS = 2.5;
 
 /* --- mail ---------------------------------------------------------------- */
 
@@ -102,9 +110,9 @@ static void handle_mail(struct host *h, const struct mail *m)
         post_to_room(h, m);
         break;
     case MAIL_DRAIN:
-        run_event(h, "on_stop");
-        (void)world_drain(&h->world);
-        world_commit(&h->world);
+        h->is_stopping = true;
+        h->stop_until = h->now + STOP_SECONDS;
+        h->stopping = run_event(h, "on_stop");
         break;
     case MAIL_FETCHED: /* unless it comes too late */
         t = timers_find(&h->timers, m->id);
@@ -163,12 +171,21 @@ static void fire(struct host *h, struct timer *t)
         transaction_drop_timer(h, t);
 }
 
+static void begin_share(struct host *h)
+{
+    h->share_end = clock_now() + SHARE_SECONDS;
+}
+
 static void fire_due(struct host *h)
 {
     uint64_t last = h->timers.last_id; /* what handlers add now is for the next turn */
+    begin_share(h);
     for (struct timer *t;
-         (t = timers_first(&h->timers)) && t->due <= h->now && t->id <= last;)
+         (t = timers_first(&h->timers)) && t->due <= h->now && t->id <= last;) {
         fire(h, t);
+        if (clock_now() >= h->share_end)
+            break;
+    }
 }
 
 /* Gives the memory of a crowd that has left back to the system, once nothing else is to
@@ -184,17 +201,14 @@ static void give_back(struct host *h)
     malloc_trim(0);
 }
 
-bool host_turn(struct host *h, double now)
+static void take_mail(struct host *h)
 {
-    h->now = now;
-    if (h->owes)
-        close_owed(h);
-    fire_due(h);
+    begin_share(h);
     for (int n = 0; n < MAILS_A_TURN && !world_is_full(&h->world);) {
         struct mail *m = batch_next(&h->mail, &h->mail_at);
         if (m) {
             handle_mail(h, m);
-            n++;
+            n = clock_now() < h->share_end ? n + 1 : MAILS_A_TURN;
         } else if (mailbox_is_empty(h->setup.inbox)) {
             break;
         } else {
@@ -202,8 +216,34 @@ bool host_turn(struct host *h, double now)
             h->mail_at = 0;
         }
     }
+}
+
+/* on_stop has had its time: the shards close everybody. */
+static void stop(struct host *h)
+{
+    if (!h->is_stopping || (h->stopping && h->now < h->stop_until))
+        return;
+    h->is_stopping = world_drain(&h->world) != WORLD_OK;
+    h->stop_until = h->now + RETRY_SECONDS; /* without memory: again */
+    world_commit(&h->world);
+}
+
+bool host_turn(struct host *h, double now, double wall)
+{
+    h->now = now;
+    h->wall = wall;
+    if (h->owes)
+        close_owed(h);
+    fire_due(h);
+    if (!world_is_full(&h->world)) {
+        begin_share(h);
+        sequence_go_on(h);
+    }
+    take_mail(h);
+    stop(h);
     world_post(&h->world);
-    bool more = h->mail_at < h->mail.buf.len || !mailbox_is_empty(h->setup.inbox);
+    bool more = h->mail_at < h->mail.buf.len || !mailbox_is_empty(h->setup.inbox) ||
+                !list_is_empty(&h->ready);
     if (!more)
         give_back(h);
     return more && !world_is_full(&h->world);
@@ -213,6 +253,8 @@ double host_next(const struct host *h)
 {
     const struct timer *t = timers_first(&h->timers);
     double due = t ? t->due : 0, soon = h->now + RETRY_SECONDS;
+    if (h->is_stopping && (due == 0 || h->stop_until < due))
+        due = h->stop_until;
     if ((h->owes || world_is_unposted(&h->world)) && (due == 0 || soon < due))
         return soon; /* what memory was too short for is tried again */
     return due;
@@ -220,7 +262,8 @@ double host_next(const struct host *h)
 
 bool host_is_drained(const struct host *h)
 {
-    return h->drained_shards == h->setup.shard_count && h->world.client_count == 0;
+    return h->drained_shards == h->setup.shard_count && h->world.client_count == 0 &&
+           !h->stopping;
 }
 
 bool host_has_changed(struct host *h)

@@ -53,7 +53,8 @@ struct host_setup {
     double handler_time;            /* seconds a handler may run */
     uint32_t rooms_max, rooms_per_client;
     const char *version;
-    double now;    /* seconds since 1970, until the first turn */
+    double now;    /* seconds on the steady clock, until the first turn */
+    double wall;   /* the same on the wall clock: since 1970 */
     uint64_t seed; /* of math.random and of tokens; 0: chance */
 };
 
@@ -73,11 +74,12 @@ int host_load_text(struct host *h, struct bytes source);
 /* True once after a file of the rules was saved. To be called a few times a second. */
 bool host_has_changed(struct host *h);
 
-/* Fires what is due at `now` (seconds since 1970), handles mail and posts what the
- * handlers did. Returns true when mail is left over, because a shard is behind. */
-bool host_turn(struct host *h, double now);
+/* Fires what is due at `now` (seconds on the steady clock), handles mail and posts what
+ * the handlers did: as much as its share of time lets it. `wall` (seconds since 1970) is
+ * what scripts are shown. Returns true when there is more to do at once. */
+bool host_turn(struct host *h, double now, double wall);
 
-/* When the next timer is due, in seconds since 1970; 0: none is set. */
+/* When the next timer is due, in seconds on the steady clock; 0: none is set. */
 double host_next(const struct host *h);
 
 /* Every shard is drained and every client has had its on_close. */

@@ -54,6 +54,8 @@ struct host *host_new(const struct host_setup *setup)
         return NULL;
     h->setup = *setup;
     h->now = setup->now;
+    h->wall = setup->wall;
+    list_init(&h->ready);
     list_init(&h->idle_tasks);
     if (world_init(&h->world, setup->shards, setup->shard_count, &limits) < 0 ||
         sandbox_open(&h->vm, setup->memory_max, h) < 0 ||
@@ -61,7 +63,7 @@ struct host *host_new(const struct host_setup *setup)
         host_free(h);
         return NULL;
     }
-    h->vm.now = &h->now;
+    h->vm.now = &h->wall;
     h->loader.trusted = setup->trusted;
     h->world.on_room_gone = on_room_gone;
     h->world.ctx = h;

@@ -41,14 +41,20 @@ struct host {
     struct map asked;  /* struct asked by id */
     struct batch mail; /* taken from the inbox */
     size_t mail_at;    /* bytes of it that are done */
-    double now;        /* seconds since 1970, of this turn */
+    double now;        /* of this turn: seconds on the steady clock */
+    double wall;       /* and since 1970, for what scripts are shown */
+    double share_end;  /* on the steady clock: when others have their turn */
+    struct list ready; /* clients whose mail goes on, now that no handler waits */
     struct buf text;   /* JSON in the making; reused */
     struct list idle_tasks;
     uint32_t idle_count;
     struct task *current;      /* whose handler runs */
     uint64_t timers_committed; /* the last timer id that stays */
     struct buf cancelled;      /* uint64_t ids of timers that the handler cancelled */
-    struct batch fetches; /* the handler's request to a service; posted at its commit */
+    struct batch fetches;  /* the handler's request to a service; posted at its commit */
+    bool is_stopping;      /* MAIL_DRAIN has come; until the shards are told */
+    struct task *stopping; /* of on_stop, while it waits */
+    double stop_until;     /* then the shards are told, whether or not it has ended */
     uint32_t drained_shards;
     size_t peak;         /* most clients since memory was last given back */
     struct bytes source; /* of the rules that are being loaded; empty: the file */

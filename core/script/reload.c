@@ -92,6 +92,7 @@ static int load_in_scratch(struct host *live, char error[VM_ERROR_SIZE])
     }
     scratch->source = live->source;
     scratch->now = live->now;
+    scratch->wall = live->wall;
     int result = reload_try(scratch, error);
     if (result < 0 &&
         scratch->loader.count > 0) { /* saving any file that it tried is worth a look */
@@ -120,7 +121,7 @@ int host_load(struct host *h)
     stats_add(&h->setup.stats->reloads, again);
     log_info(h->setup.log, "rules %s script=%s", again ? "reloaded" : "loaded",
              h->setup.script);
-    run_event(h, again ? "on_reload" : "on_start");
+    (void)run_event(h, again ? "on_reload" : "on_start");
     world_post(&h->world);
     return 0;
 }

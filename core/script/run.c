@@ -204,8 +204,8 @@ bool run_handler(struct host *h, struct run *r)
     return true;
 }
 
-void run_event(struct host *h, const char *event)
+struct task *run_event(struct host *h, const char *event)
 {
     struct run r = {.kind = RUN_EVENT, .event = event};
-    (void)run_handler(h, &r);
+    return run_handler(h, &r) ? NULL : r.task;
 }

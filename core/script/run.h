@@ -40,8 +40,9 @@ struct run {
  * What it did is committed or rolled back, its failure logged and its client told. */
 bool run_handler(struct host *h, struct run *r);
 
-/* Runs the rules' function `event` (on_start, on_reload, on_stop), if there is one. */
-void run_event(struct host *h, const char *event);
+/* Runs the rules' function `event` (on_start, on_reload, on_stop), if there is one.
+ * Returns its task if it waits, else NULL. */
+struct task *run_event(struct host *h, const char *event);
 
 /* Tells `c` that its message came to nothing; committed at once. */
 void run_send_error(struct host *h, struct client *c, const char *what);

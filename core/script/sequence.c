@@ -17,6 +17,7 @@
  * next client of the slot was handed this one's object. */
 #include "script/sequence.h"
 
+#include "base/clock.h"
 #include "script/objects.h"
 #include "script/route.h"
 #include "script/task.h"
@@ -35,16 +36,19 @@ static void remove_client(struct host *h, struct client *c)
     world_commit(&h->world);
 }
 
-static void run_pending(struct host *h, struct client *c);
+static void go_on(struct host *h, struct client *c);
 
 void sequence_run(struct host *h, struct run *r)
 {
     struct client *c = r->client;
+    struct task *task = r->task;
     bool ended = run_handler(h, r);
     if (r->asked && ended)
         route_end(h, r->asked);
     else if (r->asked)
         r->asked->task = r->task;
+    if (ended && task && task == h->stopping)
+        h->stopping = NULL;
     if (!c)
         return;
     bool waited = c->task != NULL;
@@ -52,7 +56,7 @@ void sequence_run(struct host *h, struct run *r)
     if (ended && r->handler == RUN_CLOSE)
         remove_client(h, c);
     else if (ended && waited)
-        run_pending(h, c);
+        go_on(h, c);
 }
 
 /* Handles one mail of a client whose handler does not wait; `c` may be gone afterwards.
@@ -100,44 +104,78 @@ static void put_off(struct host *h, struct client *c, const struct mail *m)
         world_commit(&h->world);
 }
 
-static void handle_or_put_off(struct host *h, struct client *c, const struct mail *m)
+static bool has_pending(const struct client *c)
 {
-    if (c->task)
-        put_off(h, c, m);
-    else
-        handle(h, c, m);
+    return c->extras && c->extras->pending_at < c->extras->pending.buf.len;
 }
 
-/* The handler that waited has ended: its client's mail goes on. */
-static void run_pending(struct host *h, struct client *c)
-{
-    struct batch mine = {0};
-    size_t at = 0;
-    if (c->extras) {
-        mine = c->extras->pending;
-        c->extras->pending = (struct batch){0};
-    }
-    if (c->paused && world_pause(&h->world, c, false) == WORLD_OK)
-        world_commit(&h->world);
-    for (struct mail *m; (m = batch_next(&mine, &at));)
-        handle_or_put_off(h, c, m);
-    buf_deinit(&mine.buf);
-}
-
-/* MAIL_CLOSED. The client is gone afterwards, unless its on_close waits. */
-static void end(struct host *h, struct client *c, const struct mail *m)
+static void run_close(struct host *h, struct client *c, const struct mail *m)
 {
     struct run r = {
         .kind = RUN_CLOSE, .client = c, .data = mail_bytes(m), .code = m->code};
-    world_close_client(&h->world, c);
-    if (c->task) { /* it hears "closed" and may not wait again, nor what is pending */
-        sequence_wake(h, c->task, NULL);
-        assert(!c->task);
-    }
     if (c->life == CLIENT_GONE) /* refused */
         remove_client(h, c);
     else
         sequence_run(h, &r);
+}
+
+/* The next mail that was put off. The client may be gone afterwards: then it returns
+ * false. */
+static bool handle_pending(struct host *h, struct client *c)
+{
+    struct client_extras *x = c->extras;
+    const struct mail *m = batch_next(&x->pending, &x->pending_at);
+    if (m->kind != MAIL_CLOSED) {
+        handle(h, c, m);
+        return true;
+    }
+    struct batch mine = x->pending; /* `m` outlives the client */
+    x->pending = (struct batch){0};
+    x->pending_at = 0;
+    list_remove(&x->ready);
+    run_close(h, c, m);
+    buf_deinit(&mine.buf);
+    return false;
+}
+
+/* No handler of it waits: its mail goes on, as far as the turn's share lets it; the rest
+ * is for a turn to come. The client may be gone afterwards. */
+static void go_on(struct host *h, struct client *c)
+{
+    if (!c->extras)
+        return;
+    list_remove(&c->extras->ready);
+    while (has_pending(c) && !c->task) {
+        if (clock_now() >= h->share_end) {
+            list_add_tail(&h->ready, &c->extras->ready);
+            return;
+        }
+        if (!handle_pending(h, c))
+            return;
+    }
+    if (has_pending(c))
+        return;
+    buf_deinit(&c->extras->pending.buf);
+    c->extras->pending_at = 0;
+    if (c->paused && client_is_here(c) && world_pause(&h->world, c, false) == WORLD_OK)
+        world_commit(&h->world);
+}
+
+/* MAIL_CLOSED. The client is gone afterwards, unless what was put off takes longer, or
+ * its on_close waits. */
+static void end(struct host *h, struct client *c, const struct mail *m)
+{
+    world_close_client(&h->world, c);
+    if (c->task) { /* it hears "closed" and may not wait again */
+        sequence_wake(h, c->task, NULL);
+        assert(!c->task);
+    }
+    bool may_take_time = has_pending(c) && world_may_wait(&h->world, c);
+    if (may_take_time && batch_add(&c->extras->pending, m, mail_bytes(m)) == 0)
+        return;            /* sequence_go_on comes to it */
+    while (has_pending(c)) /* too many are closing, or memory is out: now or never */
+        handle_pending(h, c);
+    run_close(h, c, m);
 }
 
 void sequence_take(struct host *h, struct client *c, const struct mail *m)
@@ -146,6 +184,14 @@ void sequence_take(struct host *h, struct client *c, const struct mail *m)
         return; /* nothing comes after the end */
     if (m->kind == MAIL_CLOSED)
         end(h, c, m);
+    else if (c->task || has_pending(c))
+        put_off(h, c, m);
     else
-        handle_or_put_off(h, c, m);
+        handle(h, c, m);
+}
+
+void sequence_go_on(struct host *h)
+{
+    while (!list_is_empty(&h->ready) && clock_now() < h->share_end)
+        go_on(h, LIST_ENTRY(h->ready.next, struct client_extras, ready)->client);
 }

@@ -19,4 +19,7 @@ void sequence_run(struct host *h, struct run *r);
 /* Wakes the handler that waits, with or without its client, with or without a reply. */
 void sequence_wake(struct host *h, struct task *task, const struct mail *reply);
 
+/* Those go on whose handler has ended and whose mail was more than a turn's share. */
+void sequence_go_on(struct host *h);
+
 #endif

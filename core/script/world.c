@@ -43,6 +43,7 @@ static void cut(struct batch *b, size_t from)
 static void free_client(struct client *c)
 {
     if (c->extras) {
+        list_remove(&c->extras->ready);
         buf_deinit(&c->extras->pending.buf);
         free(c->extras->protocol);
     }
@@ -151,8 +152,10 @@ struct client *world_next_client(const struct world *w, uint32_t *at)
 
 struct client_extras *client_extras(struct client *c)
 {
-    if (!c->extras)
-        c->extras = calloc(1, sizeof *c->extras);
+    if (!c->extras && (c->extras = calloc(1, sizeof *c->extras))) {
+        c->extras->client = c;
+        list_init(&c->extras->ready);
+    }
     return c->extras;
 }
 

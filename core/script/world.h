@@ -42,8 +42,11 @@ struct world_limits {
 
 /* What few clients have. */
 struct client_extras {
-    char *protocol;       /* chosen at the upgrade, or NULL */
-    struct batch pending; /* its mail while its handler waits */
+    struct client *client; /* whose it is */
+    char *protocol;        /* chosen at the upgrade, or NULL */
+    struct batch pending;  /* its mail while its handler waits */
+    size_t pending_at;     /* bytes of it that are done */
+    struct list ready;     /* in the host's list of those whose mail goes on */
 };
 
 struct client {

@@ -5,6 +5,7 @@
  * memory. */
 #include "server/assemble.h"
 
+#include "base/clock.h"
 #include "lua/stall_log.h"
 #include "net/page.h"
 #include "net/tls.h"
@@ -242,7 +243,8 @@ static int open_host(struct actors *a, const struct server_setup *setup,
     host.services = a->fetch ? fetch_inbox(a->fetch) : NULL;
     host.env = a->env;
     host.env_count = a->env_count;
-    host.now = ev_time();
+    host.now = clock_now();
+    host.wall = clock_wall();
     a->host = a->host_place->host = host_new(&host);
     return a->host ? 0 : -1;
 }

@@ -3,6 +3,8 @@
  * one code path: a place runs the turns of whoever is on it. */
 #include "server/place.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 
 static const double WATCH_SECONDS = 0.2;
@@ -32,7 +34,7 @@ static void set_due(struct place *p)
     ev_timer_stop(p->loop, &p->due);
     if (next == 0)
         return;
-    double in = next - ev_now(p->loop);
+    double in = next - clock_now();
     ev_timer_set(&p->due, in > 0 ? in : 0, 0);
     ev_timer_start(p->loop, &p->due);
 }
@@ -45,7 +47,7 @@ static bool run_actors(struct place *p)
         shard_turn(p->shard);
     if (!p->host)
         return false;
-    bool more = host_turn(p->host, ev_now(p->loop));
+    bool more = host_turn(p->host, clock_now(), clock_wall());
     if (p->shard)
         shard_turn(p->shard); /* the answers leave in the same turn */
     return more || (p->shard && !mailbox_is_empty(&p->common->host_inbox));

@@ -83,6 +83,43 @@ overThreads("a_script_hears_of_start_reload_and_stop", life, async (server, { op
   assert.equal((await ana.closed).code, 1001);
 });
 
+const stopping = (how) => async ({ defer }) => {
+  const folder = await mkdtemp(join(tmpdir(), "charlua-stop-"));
+  defer(() => rm(folder, { recursive: true }));
+  await writeFile(join(folder, "stop.lua"), `
+local chat = require "charlua"
+local app = { api = 1 }
+function app.on_open(client) client:send { type = "hello" } end
+function app.on_stop()
+  chat.send { type = "soon" }
+  ${how}
+end
+return app`);
+  return { script: join(folder, "stop.lua") };
+};
+
+overThreads("an_on_stop_that_waits_ends_before_anybody_is_disconnected",
+  stopping("assert(chat.sleep(0.05)); chat.send { type = 'goodbye' }; chat.log('on_stop ended')"), async (server) => {
+    const ana = await connect(server.url);
+    assert.equal((await ana.next()).type, "hello");
+    server.signal("SIGTERM");
+    assert.deepEqual(await ana.next(), { type: "soon" });
+    assert.deepEqual(await ana.next(), { type: "goodbye" });
+    assert.equal((await ana.closed).code, 1001);
+    await server.waitLog(/script: on_stop ended/);
+  });
+
+overThreads("an_on_stop_that_waits_too_long_holds_nobody_for_ever",
+  stopping("chat.sleep(2.7); chat.send { type = 'nobody' }; chat.log('woke'); chat.sleep(60)"), async (server) => {
+    const ana = await connect(server.url);
+    assert.equal((await ana.next()).type, "hello");
+    server.signal("SIGTERM");
+    assert.deepEqual(await ana.next(), { type: "soon" });
+    assert.equal((await ana.closed).code, 1001);
+    await server.waitLog(/script: woke/);
+    await server.waitLog(/stopped$/m);
+  }, { threads: [0, 3] });
+
 /* --- charlua test and charlua check ----------------------------------------------------------------------------- */
 
 const fixtures = (await readdir(join(ROOT, "tests/e2e/fixtures"))).filter((name) => name.endsWith("_test.lua"));
