@@ -3,6 +3,7 @@
  * their diagram are in conn_state, HTTP is in conn_http, WebSocket in conn_ws. */
 #include "net/conn_state.h"
 
+#include "net/conn_answer.h"
 #include "net/conn_http.h"
 #include "net/conn_proxy.h"
 #include "net/conn_ws.h"
@@ -75,7 +76,7 @@ bool conn_read(struct conn *c, uint8_t *scratch, size_t size)
 /* All that was queued has left. */
 static void flushed(struct conn *c)
 {
-    if (c->state == CONN_ANSWERING && conn_http_continue(c))
+    if (c->state == CONN_ANSWERING && conn_answer_continue(c))
         return;
     if (c->state == CONN_ANSWERING && c->keep_alive) {
         conn_http_next(c);
@@ -137,11 +138,6 @@ void conn_wrote(struct conn *c, ssize_t n)
     took(c, (size_t)n);
     if (c->out.count == 0) /* else the socket is full */
         conn_flush(c);
-}
-
-bool conn_takes_deflated(const struct conn *c)
-{
-    return c->deflate_bits == 15;
 }
 
 /* A reader that takes all at once, of a file or of requests that came one behind the

@@ -1,7 +1,9 @@
-/* conn_http: a conn before its upgrade: requests, plain answers, scripted responses, and
- * the upgrade itself. Does not know: files (page does), what the rules answer. Thread:
- * the conn's shard's. Owner: nobody; these are functions on a conn. What others call,
- * conn_respond and its like, is declared in conn.h. */
+/* conn_http: a conn before its upgrade: its requests, and who answers them.
+ * Does not know: how an answer leaves (conn_answer does), what the rules answer.
+ * Thread: the conn's shard's.
+ * Owner: nobody; these are functions on a conn. conn_give_up_request is declared in
+ * conn.h.
+ */
 #ifndef CHARLUA_NET_CONN_HTTP_H
 #define CHARLUA_NET_CONN_HTTP_H
 
@@ -9,10 +11,6 @@
 
 /* More of a request has come. */
 void conn_http_receive(struct conn *c, struct bytes data);
-
-/* All that was queued of an answer has left: queues the next piece of its file. False:
- * there is none. */
-bool conn_http_continue(struct conn *c);
 
 /* A plain answer or scripted response has left, and the connection stays: the next
  * request may have come already. */

@@ -127,6 +127,11 @@ void conn_free_phase(struct conn *c)
     buf_deinit(&c->ws.reason);
 }
 
+bool conn_takes_deflated(const struct conn *c)
+{
+    return c->deflate_bits == 15;
+}
+
 size_t conn_cost(const struct conn *c, size_t frames, size_t bytes)
 {
     size_t cost = bytes + frames * FRAME_COST;
