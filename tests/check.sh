@@ -215,9 +215,20 @@ check_names() {
     }' core/*.[ch] core/*/*.[ch] core/play/*.lua core/README.md core/*/README.md
 }
 
-# The options of --help against the rows of README.md, both ways.
+# The options of --help against the rows of README.md, both ways; and the defaults that are one number or word.
 check_options() {
   local helped told name
+  "$BUILD/charlua" --help | awk '
+    /^  --/ { option = $1 }
+    match($0, /\(default: [a-z0-9]+\)/) { said[option] = substr($0, RSTART + 10, RLENGTH - 11) }
+    END { while ((getline row < "README.md") > 0) {
+      line++
+      if (split(row, cell, /[|`]/) < 5 || row !~ /^\| `--/) continue
+      name = cell[3]; sub(/ .*/, "", name)
+      split(row, column, " *\\| *"); gsub(/`/, "", column[3])
+      if (name in said && column[3] != said[name])
+        print "README.md:" line ": the default of " name " is " said[name] ", not " column[3] }
+    }'
   helped=$("$BUILD/charlua" --help | grep -oE '^  --[a-z-]+' | tr -d ' ' | sort)
   told=$(grep -oE '^\| `--[a-z-]+' README.md | sed 's/.*`//' | sort)
   for name in $(comm -23 <(echo "$helped") <(echo "$told")); do
