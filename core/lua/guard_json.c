@@ -39,7 +39,7 @@ static bool measure(lua_State *L, int index, struct cost *c, int depth)
     if (!lua_istable(L, index) || depth > ENCODE_DEPTH)
         return true;
     luaL_checkstack(L, 4, "JSON");
-    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
+    for (lua_pushnil(L); budget_walk(L), lua_next(L, index); lua_pop(L, 1))
         if ((lua_type(L, -2) == LUA_TSTRING && !measure(L, lua_gettop(L) - 1, c, 0)) ||
             !measure(L, lua_gettop(L), c, depth + 1))
             return false;

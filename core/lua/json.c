@@ -236,7 +236,7 @@ static void encode_object(lua_State *L, int index, struct out *out, int depth)
 {
     char before = '{';
     lua_pushnil(L);
-    while (lua_next(L, index)) {
+    while (budget_walk(L), lua_next(L, index)) {
         append_byte(L, out, before);
         before = ',';
         encode_key(L, lua_gettop(L) - 1, out);

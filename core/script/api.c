@@ -49,14 +49,20 @@ int api_push_result(lua_State *L, enum world_result result, const char *full)
     return luaL_error(L, "not enough memory");
 }
 
-struct outframe *api_frame_new(lua_State *L, enum ws_opcode op, struct bytes payload)
+/* Before a message of `len` bytes is looked at: it fits, and it is paid for. */
+static void check_size(lua_State *L, size_t len)
 {
-    struct host *h = host_of(L);
-    budget_work(L, 100 + payload.len / 4);
-    if (payload.len > h->setup.frame_max)
+    const struct host_setup *setup = &host_of(L)->setup;
+    if (len > setup->frame_max)
         luaL_error(
             L, "%I bytes are too large to send: a client's queue holds %I (--max-queue)",
-            (LUAI_UACINT)payload.len, (LUAI_UACINT)h->setup.frame_max);
+            (LUAI_UACINT)len, (LUAI_UACINT)setup->frame_max);
+    budget_work(L, 100 + len / 2);
+}
+
+struct outframe *api_frame_new(lua_State *L, enum ws_opcode op, struct bytes payload)
+{
+    check_size(L, payload.len);
     struct outframe *f = outframe_new(op, payload);
     if (!f)
         luaL_error(L, "not enough memory");
@@ -69,6 +75,7 @@ struct outframe *api_frame(lua_State *L, int index)
     struct bytes payload = json_text(L, index);
     if (lua_type(L, index) == LUA_TSTRING) {
         payload.at = (const uint8_t *)lua_tolstring(L, index, &payload.len);
+        check_size(L, payload.len);
         if (!utf8_is_valid(payload))
             luaL_argerror(L, index, "a text is UTF-8; send_binary takes any bytes");
     } else if (!payload.at) {

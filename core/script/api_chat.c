@@ -5,6 +5,7 @@
 #include "script/name_key.h"
 #include "script/objects.h"
 #include "script/task.h"
+#include "lua/guard.h"
 #include "lua/hint.h"
 #include "lua/json.h"
 
@@ -174,6 +175,7 @@ static int wait_for(lua_State *L)
  */
 static int write_log(lua_State *L)
 {
+    enum { LOG_NS = 5000 }; /* a system call */
     static const char *const levels[] = {"error", "warn", "info", "debug"};
     enum log_level level = LOG_INFO;
     int n = lua_gettop(L), first = 1;
@@ -184,6 +186,8 @@ static int write_log(lua_State *L)
         }
     }
     luaL_Buffer line;
+    guard_strings(L, 1);
+    budget_work(L, LOG_NS);
     luaL_buffinit(L, &line);
     for (int i = first; i <= n; i++) {
         if (i > first)
@@ -247,49 +251,48 @@ static int handler(lua_State *L)
     return 1;
 }
 
-/* The bytes before the first & < > " or '. */
-static size_t plain_length(const char *text, size_t len)
+/* What `c` is in HTML text; NULL: itself. */
+static const char *entity(char c)
 {
-    size_t n = 0;
-    while (n < len && text[n] != '&' && text[n] != '<' && text[n] != '>' &&
-           text[n] != '"' && text[n] != '\'')
-        n++;
-    return n;
+    switch (c) {
+    case '&':
+        return "&amp;";
+    case '<':
+        return "&lt;";
+    case '>':
+        return "&gt;";
+    case '"':
+        return "&quot;";
+    case '\'':
+        return "&#039;";
+    default:
+        return NULL;
+    }
 }
 
 /* chat.escape_html(text) -> text with & < > " ' as entities */
 static int escape_html(lua_State *L)
 {
-    size_t len;
-    const char *text = luaL_checklstring(L, 1, &len);
+    enum { ESCAPE_NS = 4 }; /* a byte */
+    size_t len, total = 0;
+    const char *text = luaL_checklstring(L, 1, &len), *name;
     luaL_Buffer out;
-    if (plain_length(text, len) == len) {
+    budget_work(L, len * ESCAPE_NS);
+    for (size_t i = 0; i < len; i++)
+        total += (name = entity(text[i])) ? strlen(name) : 1;
+    if (total == len) {
         lua_settop(L, 1);
         return 1;
     }
-    luaL_buffinit(L, &out);
+    vm_check_string(L, total);
+    char *to = luaL_buffinitsize(L, &out, total);
     for (size_t i = 0; i < len; i++) {
-        switch (text[i]) {
-        case '&':
-            luaL_addstring(&out, "&amp;");
-            break;
-        case '<':
-            luaL_addstring(&out, "&lt;");
-            break;
-        case '>':
-            luaL_addstring(&out, "&gt;");
-            break;
-        case '"':
-            luaL_addstring(&out, "&quot;");
-            break;
-        case '\'':
-            luaL_addstring(&out, "&#039;");
-            break;
-        default:
-            luaL_addchar(&out, text[i]);
-        }
+        if ((name = entity(text[i])))
+            to = stpcpy(to, name);
+        else
+            *to++ = text[i];
     }
-    luaL_pushresult(&out);
+    luaL_pushresultsize(&out, total);
     return 1;
 }
 

@@ -1,5 +1,6 @@
 /* api_crypto: chat.crypto: digests, random tokens, and JSON Web Tokens (RFC 7519)
- * verified. libcrypto calculates, wire/jws knows the signatures. */
+ * verified. libcrypto calculates, wire/jws knows the signatures. Longer than other files:
+ * a token is verified in many small steps, and each digest says what it costs. */
 #include "script/api.h"
 #include "script/api_parts.h"
 
@@ -22,6 +23,10 @@ enum {
     TOKEN_BYTES_MAX = 256, /* of randomness; so many come without an interruption */
     KEYS_MAX = 16,         /* parsed ones that are kept */
     PUBLIC_NS = 100000,    /* to parse a public key, and to verify with one */
+    DIGEST_NS = 2000,      /* one of nothing */
+    DIGEST_BYTE_NS = 4,
+    TEXT_NS = 3,   /* a byte that is encoded, decoded or compared */
+    TOKEN_NS = 10, /* a byte of a token, in all that is done to it */
 };
 
 static struct bytes check_bytes(lua_State *L, int index)
@@ -29,6 +34,14 @@ static struct bytes check_bytes(lua_State *L, int index)
     size_t len;
     const char *at = luaL_checklstring(L, index, &len);
     return (struct bytes){(const uint8_t *)at, len};
+}
+
+/* The same, for what is done to each byte of it. */
+static struct bytes check_text(lua_State *L, int index)
+{
+    struct bytes s = check_bytes(L, index);
+    budget_work(L, s.len * TEXT_NS);
+    return s;
 }
 
 /* Pushes `bytes` as base64url. [-0, +1] */
@@ -55,6 +68,7 @@ static int token(lua_State *L)
     uint8_t bytes[TOKEN_BYTES_MAX];
     lua_Integer n = luaL_optinteger(L, 1, 16);
     luaL_argcheck(L, n >= 1 && n <= TOKEN_BYTES_MAX, 1, "a token has 1 to 256 bytes");
+    budget_work(L, DIGEST_NS);
     if (host_of(L)->setup.seed)
         sandbox_chance(L, bytes, (size_t)n);
     else if (getrandom(bytes, (size_t)n, 0) != n)
@@ -66,6 +80,7 @@ static int token(lua_State *L)
 static int equal(lua_State *L)
 {
     struct bytes a = check_bytes(L, 1), b = check_bytes(L, 2);
+    budget_work(L, a.len * TEXT_NS);
     lua_pushboolean(L, a.len == b.len && CRYPTO_memcmp(a.at, b.at, a.len) == 0);
     return 1;
 }
@@ -75,6 +90,7 @@ static int sha256(lua_State *L)
 {
     uint8_t digest[DIGEST_BYTES];
     struct bytes s = check_bytes(L, 1);
+    budget_work(L, DIGEST_NS + s.len * DIGEST_BYTE_NS);
     if (EVP_Digest(s.at, s.len, digest, NULL, EVP_sha256(), NULL) != 1)
         return luaL_error(L, "not enough memory");
     lua_pushlstring(L, (const char *)digest, sizeof digest);
@@ -87,6 +103,7 @@ static int hmac_sha256(lua_State *L)
     uint8_t mac[DIGEST_BYTES];
     struct bytes key = check_bytes(L, 1), s = check_bytes(L, 2);
     luaL_argcheck(L, key.len <= INT32_MAX, 1, "too long");
+    budget_work(L, 2 * DIGEST_NS + (key.len + s.len) * DIGEST_BYTE_NS);
     if (!HMAC(EVP_sha256(), key.at, (int)key.len, s.at, s.len, mac, NULL))
         return luaL_error(L, "not enough memory");
     lua_pushlstring(L, (const char *)mac, sizeof mac);
@@ -97,7 +114,7 @@ static int hmac_sha256(lua_State *L)
 static int hex(lua_State *L)
 {
     luaL_Buffer out;
-    struct bytes s = check_bytes(L, 1);
+    struct bytes s = check_text(L, 1);
     char *to = luaL_buffinitsize(L, &out, s.len * 2);
     for (size_t i = 0; i < s.len; i++)
         hex_write(to + i * 2, s.at[i]);
@@ -108,14 +125,14 @@ static int hex(lua_State *L)
 /* chat.crypto.base64url_encode(s) -> text without padding */
 static int encode(lua_State *L)
 {
-    return push_base64url(L, check_bytes(L, 1));
+    return push_base64url(L, check_text(L, 1));
 }
 
 /* chat.crypto.base64url_decode(s) -> bytes | nil, "malformed" */
 static int decode(lua_State *L)
 {
     luaL_Buffer out;
-    struct bytes s = check_bytes(L, 1);
+    struct bytes s = check_text(L, 1);
     char *to = luaL_buffinitsize(L, &out, s.len / 4 * 3 + 2);
     ptrdiff_t n = base64url_decode(s, (uint8_t *)to);
     if (n < 0)
@@ -170,6 +187,7 @@ static struct evp_pkey_st *push_key(lua_State *L, const struct terms *t)
 {
     const char *why = "";
     int keys = lua_upvalueindex(1);
+    budget_work(L, t->key.len * TEXT_NS);
     lua_pushlstring(L, (const char *)t->key.at, t->key.len);
     lua_pushvalue(L, -1);
     lua_rawget(L, keys);
@@ -180,7 +198,7 @@ static struct evp_pkey_st *push_key(lua_State *L, const struct terms *t)
     held = lua_newuserdatauv(L, sizeof *held, 0);
     *held = (struct held_key){.alg = t->alg};
     luaL_setmetatable(L, KEY_TYPE);
-    budget_work(L, PUBLIC_NS);
+    budget_work(L, PUBLIC_NS + t->key.len * TOKEN_NS);
     held->key = jws_key_new(t->alg, t->key, &why);
     if (!held->key)
         luaL_error(L, "chat.crypto.jwt: the key is unusable: %s", why);
@@ -349,6 +367,7 @@ static int jwt(lua_State *L)
     const char *text = lua_tolstring(L, 1, &len);
     if (len > JWS_TOKEN_MAX)
         return refuse(L, "too long");
+    budget_work(L, len * TOKEN_NS);
     if (jws_parse((struct bytes){(const uint8_t *)text, len}, &j) < 0 ||
         !push_object(L, j.header))
         return refuse(L, "malformed");
@@ -357,7 +376,7 @@ static int jwt(lua_State *L)
         return refuse(L, "wrong algorithm");
     if (has_field(L, header, "crit"))
         return refuse(L, "critical header");
-    budget_work(L, key ? PUBLIC_NS : 0);
+    budget_work(L, key ? PUBLIC_NS : 2 * DIGEST_NS + t.key.len * DIGEST_BYTE_NS);
     if (!(key ? jws_has_key(&j, t.alg, key) : jws_has_secret(&j, t.key)))
         return refuse(L, "bad signature");
     if (!push_object(L, j.payload))

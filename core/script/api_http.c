@@ -26,8 +26,13 @@ struct wanted {
     bool is_typed; /* the script has said which Content-Type */
 };
 
+/* Appends to the head, in which one long string may stand a thousand times. */
 static void append(lua_State *L, struct bytes bytes)
 {
+    if (bytes.len > HEAD_MAX || host_of(L)->text.len + bytes.len > HEAD_MAX)
+        luaL_error(L, "chat.http: url and headers are too large: %d bytes are the most",
+                   HEAD_MAX);
+    budget_work(L, bytes.len);
     if (buf_append(&host_of(L)->text, bytes) < 0)
         luaL_error(L, "not enough memory");
 }
@@ -93,15 +98,14 @@ static bool add_method(lua_State *L)
     static const char *const methods[] = {"GET",   "HEAD", "OPTIONS", "DELETE",
                                           "PATCH", "POST", "PUT",     NULL};
     int i = 0;
-    const char *method = get(L, "method") == LUA_TNIL
-                             ? "GET"
-                             : (const char *)check_text(L, -1, "method").at;
-    while (methods[i] && strcmp(methods[i], method) != 0)
+    struct bytes method =
+        get(L, "method") == LUA_TNIL ? bytes_of("GET") : check_text(L, -1, "method");
+    while (methods[i] && !bytes_equal(bytes_of(methods[i]), method))
         i++;
     if (!methods[i])
         luaL_error(L,
                    "chat.http: method is GET, HEAD, OPTIONS, DELETE, PATCH, POST or PUT");
-    append_line(L, method);
+    append_line(L, methods[i]);
     lua_pop(L, 1);
     return i >= 4;
 }
@@ -115,6 +119,9 @@ static void check_field(lua_State *L, struct bytes name, struct bytes value)
     if (field_is_reserved(name, FIELD_OF_REQUEST))
         luaL_error(L, "chat.http: the header %s is not the script's to set",
                    (const char *)name.at);
+    if (value.len > HEAD_MAX)
+        luaL_error(L, "chat.http: the header %s is too large: %d bytes are the most",
+                   (const char *)name.at, HEAD_MAX);
     if (bytes_trim(value).len == 0)
         luaL_error(L, "chat.http: the header %s is empty: leave it out",
                    (const char *)name.at);
@@ -141,6 +148,19 @@ static void add_headers(lua_State *L, struct wanted *w)
     lua_settop(L, 1);
 }
 
+/* Appends a body that is text. */
+static void append_text(lua_State *L, struct bytes text)
+{
+    struct host *h = host_of(L);
+    if (text.len > h->setup.http_max)
+        luaL_error(L,
+                   "chat.http: the body is too large: %I bytes are the most (--http-max)",
+                   (LUAI_UACINT)h->setup.http_max);
+    budget_work(L, text.len / 4);
+    if (buf_append(&h->text, text) < 0)
+        luaL_error(L, "not enough memory");
+}
+
 /* Appends the body: a string as it is, a table as JSON. */
 static void add_body(lua_State *L, struct wanted *w, bool goes_with_body)
 {
@@ -151,19 +171,12 @@ static void add_body(lua_State *L, struct wanted *w, bool goes_with_body)
         luaL_error(L, "chat.http: only PATCH, POST and PUT have a body: say method");
     if (is_json && !w->is_typed)
         append_line(L, "Content-Type: application/json");
-    if (h->text.len > HEAD_MAX)
-        luaL_error(L, "chat.http: url and headers are too large: %d bytes are the most",
-                   HEAD_MAX);
     w->mail.fetch.head_len = (uint32_t)h->text.len;
     w->mail.fetch.has_body = goes_with_body;
     if (is_json)
         json_encode(L, -1, &h->text, h->text.len + h->setup.http_max);
     else if (type != LUA_TNIL)
-        append(L, check_text(L, -1, "a body that is no table"));
-    if (h->text.len - w->mail.fetch.head_len > h->setup.http_max)
-        luaL_error(L,
-                   "chat.http: the body is too large: %I bytes are the most (--http-max)",
-                   (LUAI_UACINT)h->setup.http_max);
+        append_text(L, check_text(L, -1, "a body that is no table"));
     lua_pop(L, 1);
 }
 

@@ -14,6 +14,8 @@
 
 #define REQUEST_TYPE "charlua.request"
 
+enum { HEAD_NS = 4 }; /* a byte of the head, parsed and copied */
+
 /* Its user values. */
 enum { SUBJECT = 1, BODY, JSON, VALUES = JSON };
 
@@ -49,6 +51,7 @@ static const struct request_object *check(lua_State *L, struct http_head *head)
 {
     static const struct http_limits any = {SIZE_MAX, HTTP_FIELDS_MAX};
     const struct request_object *r = luaL_checkudata(L, 1, REQUEST_TYPE);
+    budget_work(L, r->head_len * HEAD_NS);
     if (http_head_parse((struct bytes){r->head, r->head_len}, &any, head) != 0)
         luaL_error(L, "the request can't be read again");
     return r;

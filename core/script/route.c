@@ -129,6 +129,13 @@ bool route_push(lua_State *L, struct run *r)
 
 /* --- responses ----------------------------------------------------------- */
 
+static void check_size(lua_State *L, size_t len)
+{
+    if (len > ANSWER_FIELDS_MAX)
+        luaL_error(L, "a response's headers of %I bytes are too large: %d are the most",
+                   (LUAI_UACINT)len, ANSWER_FIELDS_MAX);
+}
+
 static struct bytes check_name(lua_State *L)
 {
     struct bytes name;
@@ -152,6 +159,7 @@ static struct bytes check_value(lua_State *L)
         luaL_error(L, "the response's header %s is a %s; it has to be a string",
                    lua_tostring(L, -2), luaL_typename(L, -1));
     value.at = (const uint8_t *)lua_tolstring(L, -1, &value.len);
+    check_size(L, value.len);
     if (!field_value_is_good(value))
         luaL_error(L, "the response's header %s has a control character",
                    lua_tostring(L, -2));
@@ -176,6 +184,7 @@ static bool append_headers(lua_State *L, int index, struct buf *out, bool type)
         append(L, out, value);
         if (!type)
             append(L, out, bytes_of("\r\n"));
+        check_size(L, out->len); /* one string may stand a thousand times */
     }
     bool any = out->len > before;
     append(L, out, (struct bytes){(const uint8_t *)"", 1});
@@ -231,9 +240,7 @@ void route_respond(lua_State *L, struct asked *a, lua_State *co, int results)
         append(L, out, without_nul(JSON_TYPE_FIELD, sizeof JSON_TYPE_FIELD));
     }
     append_headers(L, headers, out, false);
-    if (out->len > ANSWER_FIELDS_MAX)
-        luaL_error(L, "a response's headers of %I bytes are too large: %d are the most",
-                   (LUAI_UACINT)out->len, ANSWER_FIELDS_MAX);
+    check_size(L, out->len);
     size_t start = out->len;
     append_body(L, body, out);
     if (out->len > start && !answer_has_body((int)code))

@@ -15,7 +15,8 @@ enum ws_opcode {
     WS_PONG = 10,
 };
 
-/* RFC 6455 7.4.1 and the IANA registry. WS_CLOSE_NO_STATUS and _ABNORMAL are never on the wire. */
+/* RFC 6455 7.4.1 and the IANA registry. WS_CLOSE_NO_STATUS and _ABNORMAL are never on the
+ * wire. */
 enum ws_close {
     WS_CLOSE_NORMAL = 1000,
     WS_CLOSE_GOING_AWAY = 1001,
