@@ -1,6 +1,7 @@
 /* stream_tls: OpenSSL's answers in the terms of stream.h. A record that the socket did
  * not take whole stays with the stream (`pending`), since SSL_write has to be called
- * again with the same bytes. */
+ * again with the same bytes.
+ * Longer than other files: certificates and the streams that have one share their set. */
 #include "net/tls.h"
 
 #include "base/ref.h"
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { RECORD_BYTES = 16 * 1024, PAIRS_MAX = 16 };
@@ -211,6 +213,26 @@ int tls_reload(struct tls *tls, char *error, size_t size)
     tls->set = set;
     pthread_mutex_unlock(&tls->lock);
     set_unref(old);
+    return 0;
+}
+
+int tls_describe(struct tls *tls, size_t i, char *text, size_t size)
+{
+    char subject[256], expires[32] = "never";
+    uint8_t digest[EVP_MAX_MD_SIZE] = {0};
+    struct tm when;
+    if (i >= tls->count)
+        return -1;
+    pthread_mutex_lock(&tls->lock);
+    X509 *cert = SSL_CTX_get0_certificate(tls->set->contexts[i]);
+    X509_NAME_oneline(X509_get_subject_name(cert), subject, sizeof subject);
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(cert), &when) == 1)
+        strftime(expires, sizeof expires, "%Y-%m-%dT%H:%M:%SZ", &when);
+    X509_digest(cert, EVP_sha256(), digest, NULL);
+    pthread_mutex_unlock(&tls->lock);
+    snprintf(text, size, "cert=%s subject=%s expires=%s sha256=%02x%02x%02x%02x",
+             tls->files[i].cert, subject, expires, digest[0], digest[1], digest[2],
+             digest[3]);
     return 0;
 }
 

@@ -27,6 +27,11 @@ void tls_free(struct tls *tls);
  * theirs. */
 int tls_reload(struct tls *tls, char *error, size_t size);
 
+/* Says in `text` whose the `i`th certificate is, until when, and the beginning of its
+ * digest: "cert=a.pem subject=/CN=a expires=2027-01-01T00:00:00Z sha256=0a1b2c3d".
+ * Returns 0, or -1: there are not so many. */
+int tls_describe(struct tls *tls, size_t i, char *text, size_t size);
+
 /* A server's stream over a connected, non-blocking socket, which it owns from now on.
  * NULL when memory is out: then the caller still owns `fd`. */
 struct stream *stream_tls_new(struct tls *tls, int fd);

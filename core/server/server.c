@@ -10,6 +10,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 static const double DRAIN_SECONDS = 3.5, END_SECONDS = 4.5, SETTLE_SECONDS = 1;
@@ -74,13 +75,34 @@ static void begin_drain(struct server *s)
     ev_timer_start(loop, &s->end);
 }
 
+enum { DESCRIPTION_MAX = 512 };
+
+/* Reads the certificates again and says which are others now. */
+static void reload_certificates(struct tls *tls, const struct log *log)
+{
+    char before[CONFIG_CERT_MAX][DESCRIPTION_MAX], after[DESCRIPTION_MAX], error[512];
+    size_t count = 0, changed = 0;
+    while (tls_describe(tls, count, before[count], DESCRIPTION_MAX) == 0)
+        if (++count == CONFIG_CERT_MAX)
+            break;
+    if (tls_reload(tls, error, sizeof error) < 0) {
+        log_error(log, "certificates not reloaded, the old ones stay in use: %s", error);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (tls_describe(tls, i, after, sizeof after) == 0 &&
+            strcmp(before[i], after) != 0) {
+            changed++;
+            log_info(log, "certificate changed %s", after);
+        }
+    }
+    log_info(log, "certificates reloaded count=%zu changed=%zu", count, changed);
+}
+
 static void reload(struct server *s)
 {
-    char error[512];
-    struct tls *tls = s->actors.tls;
-    if (tls && tls_reload(tls, error, sizeof error) < 0)
-        log_error(s->setup->log,
-                  "certificates not reloaded, the old ones stay in use: %s", error);
+    if (s->actors.tls)
+        reload_certificates(s->actors.tls, s->setup->log);
     actors_tell_host(&s->actors, MAIL_RELOAD);
 }
 

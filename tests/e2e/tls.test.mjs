@@ -208,7 +208,9 @@ tls("tls_certificates_are_loaded_again_without_dropping_anyone", async (server, 
     return server.waitLog(/rules reloaded/, { from });
   };
   const keyText = readFileSync(next.key);
-  await reload([[cert, next.pem], [key, keyText]], /rules reloaded/);
+  await reload([], /info {2}certificates reloaded count=\d+ changed=0\n/);
+  await reload([[cert, next.pem], [key, keyText]],
+    /info {2}certificate changed cert=\S+ subject=\/CN=next\.test expires=20\S+Z sha256=[0-9a-f]{8}\n.*info {2}certificates reloaded count=\d+ changed=1\n/);
   isFor(await dialTls(server, stage), "next.test");
   await echoes(old, "still here");
   for (const [files, what] of [
