@@ -1,6 +1,7 @@
 /* charlua: the public functions, on top of config and server. */
 #include "charlua.h"
 
+#include "base/nearest.h"
 #include "charlua_state.h"
 #include "play/inspect.h"
 #include "play/testing.h"
@@ -107,6 +108,14 @@ const struct charlua_option *charlua_options(size_t *count)
     (void)config_options(count);
     pthread_once(&made_options, make_options);
     return public_options;
+}
+
+const char *charlua_nearest(const char *word, const char *const *names)
+{
+    struct nearest near = nearest_to(word);
+    for (; *names; names++)
+        nearest_try(&near, *names);
+    return near.best;
 }
 
 int charlua_set(struct charlua *server, const char *name, const char *value)

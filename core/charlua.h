@@ -57,6 +57,10 @@ struct charlua_option {
 /* All options, *count of them, in the order of the help. */
 CHARLUA_API const struct charlua_option *charlua_options(size_t *count);
 
+/* The one of `names` (NULL behind the last) that `word` was probably meant to be; NULL:
+ * none is near. For words of a program's own: charlua_set says it of options itself. */
+CHARLUA_API const char *charlua_nearest(const char *word, const char *const *names);
+
 /* Sets an option; those that may be given several times add, of others the last one
  * counts. "script" is the path of the rules. A flag ("watch") is set by "yes", "true",
  * "1" or NULL, and unset by "no", "false" or "0". Returns 0, or -1 with nothing changed.

@@ -2,6 +2,7 @@
  * what only makes sense together. */
 #include "config.h"
 
+#include "base/nearest.h"
 #include "net/listen.h"
 
 #include <stdarg.h>
@@ -261,13 +262,26 @@ static const struct config_option *find(const char *name)
     return NULL;
 }
 
+static int complain_of_name(const struct complaint *to, const char *name)
+{
+    struct nearest near = nearest_to(name);
+    size_t count;
+    const struct config_option *o = config_options(&count);
+    for (; count; count--, o++)
+        nearest_try(&near, o->name);
+    if (near.best)
+        return complain(to, "there is no option --%s; did you mean --%s?", name,
+                        near.best);
+    return complain(to, "there is no option --%s", name);
+}
+
 int config_set(struct config *c, const char *name, const char *value, char *error,
                size_t size)
 {
     const struct complaint to = {error, size};
     const struct config_option *o = find(name);
     if (!o)
-        return complain(&to, "there is no option --%s", name);
+        return complain_of_name(&to, name);
     if (!value && o->kind != CONFIG_FLAG)
         return complain(&to, "--%s needs a value: %s", name, o->argument);
     void *field = field_of(c, o);
@@ -293,6 +307,65 @@ int config_set(struct config *c, const char *name, const char *value, char *erro
     return -1;
 }
 
+/* --- what only makes sense together ---------------------------------------- */
+
+/* What goes through one limit has to fit into another. `small` gives way if it was not
+ * said: then it has its default. */
+static int fit(struct config *c, const char *small, const char *large,
+               const struct complaint *error)
+{
+    const struct config_option *s = find(small), *l = find(large);
+    int64_t *value = field_of(c, s), most = *(int64_t *)field_of(c, l);
+    if (*value <= most)
+        return 0;
+    if (*value != parse_number(s->preset, false))
+        return complain(error,
+                        "--%s %lld is more than --%s %lld lets through: say --%s %lld or "
+                        "more, or less for --%s",
+                        small, (long long)*value, large, (long long)most, large,
+                        (long long)*value, small);
+    *value = most;
+    return 0;
+}
+
+static int check_files(const struct config *c, const struct complaint *error)
+{
+    bool encrypted = false;
+    if (c->cert.count != c->key.count)
+        return complain(error, "%zu --cert but %zu --key: they go in pairs",
+                        c->cert.count, c->key.count);
+    for (size_t i = 0; i < c->listen.count; i++) {
+        bool tls = strncmp(c->listen.at[i], "tls:", 4) == 0;
+        if (tls && c->cert.count == 0)
+            return complain(error, "--listen %s needs --cert FILE and --key FILE",
+                            c->listen.at[i]);
+        encrypted |= tls;
+    }
+    if (c->cert.count && !encrypted)
+        return complain(error, "--cert %s is for no listener: say --listen tls:ADDR:PORT",
+                        c->cert.at[0]);
+    if (c->client_ca && !c->cert.count)
+        return complain(error,
+                        "--client-ca %s needs --cert FILE, --key FILE and --listen "
+                        "tls:ADDR:PORT",
+                        c->client_ca);
+    if (c->http_ca && !c->http_allow.count)
+        return complain(error, "--http-ca %s is for no service: say --http-allow ORIGIN",
+                        c->http_ca);
+    return 0;
+}
+
+static int finish_ping(struct config *c, const struct complaint *error)
+{
+    if (c->ping_timeout == CONFIG_AUTO)
+        c->ping_timeout = c->ping_interval > 20 ? 20 : c->ping_interval * 2 / 3;
+    if (c->ping_timeout == 0 || c->ping_timeout >= c->ping_interval)
+        return complain(error,
+                        "--ping-timeout %lld has to be less than --ping-interval %lld",
+                        (long long)c->ping_timeout, (long long)c->ping_interval);
+    return 0;
+}
+
 int config_finish(const struct config *said, struct config *out, char *error, size_t size)
 {
     static char *usual[] = {"127.0.0.1:7272", "127.0.0.1:55151"};
@@ -300,19 +373,11 @@ int config_finish(const struct config *said, struct config *out, char *error, si
     struct config all = *said, *c = &all;
     if (!c->script)
         return complain(&to, "no script: say which rules to run with --script FILE");
-    if (c->cert.count != c->key.count)
-        return complain(&to, "%zu --cert but %zu --key: they go in pairs", c->cert.count,
-                        c->key.count);
-    for (size_t i = 0; i < c->listen.count; i++)
-        if (strncmp(c->listen.at[i], "tls:", 4) == 0 && c->cert.count == 0)
-            return complain(&to, "--listen %s needs --cert FILE and --key FILE",
-                            c->listen.at[i]);
-    if (c->ping_timeout == CONFIG_AUTO)
-        c->ping_timeout = c->ping_interval > 20 ? 20 : c->ping_interval * 2 / 3;
-    if (c->ping_timeout == 0 || c->ping_timeout >= c->ping_interval)
-        return complain(&to,
-                        "--ping-timeout %lld has to be less than --ping-interval %lld",
-                        (long long)c->ping_timeout, (long long)c->ping_interval);
+    if (check_files(c, &to) < 0 || finish_ping(c, &to) < 0 ||
+        fit(c, "max-message", "max-queued", &to) < 0 ||
+        fit(c, "max-body", "max-queued", &to) < 0 ||
+        fit(c, "max-queue", "max-queued", &to) < 0)
+        return -1;
     if (c->listen.count == 0)
         c->listen = (struct config_list){usual, sizeof usual / sizeof *usual};
     if (c->threads == CONFIG_AUTO) {

@@ -1,12 +1,14 @@
 /* main: the program `charlua`: flags, signals, exit codes; everything else is behind
- * charlua.h. */
+ * charlua.h. Longer than other files: the commands share flags and a way to complain. */
 #include "charlua.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -23,14 +25,34 @@ enum {
     OPTION_VERSION,
     OPTION_FILTER,
     OPTION_TAP,
+    COMPLAIN_MS = 1000,
 };
 
-enum command { SERVE, CHECK, TEST };
+enum command { SERVE, CHECK, TEST, COMMANDS };
+
+static const char *const command_names[] = {
+    [SERVE] = "serve", [CHECK] = "check", [TEST] = "test", [COMMANDS] = NULL};
 
 static struct charlua *server;
 static const char *filter; /* of test */
 static bool tap;
 static int notify_fd = -1;
+
+/* Says what is wrong on standard error: "charlua: SENTENCE". It waits a second at most
+ * for a pipe that nobody reads, for the program still has to end. */
+__attribute__((format(printf, 1, 2))) static void complain(const char *format, ...)
+{
+    char text[PIPE_BUF] = "charlua: ";
+    size_t used = strlen(text);
+    struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text + used, sizeof text - used - 1, format, args);
+    va_end(args);
+    strcat(text, "\n");
+    if (poll(&fd, 1, COMPLAIN_MS) == 1)
+        (void)!write(STDERR_FILENO, text, strlen(text));
+}
 
 /* Tells systemd (sd_notify(3)) what it wants to know, if it does. Safe in signal
  * handlers. */
@@ -74,9 +96,10 @@ static int join_systemd(void)
         }
         charlua_on_ready(server, on_ready, NULL);
     }
-    double watchdog_us = watchdog ? strtod(watchdog, NULL) : 0;
-    if (watchdog_us > 0)
-        charlua_on_tick(server, watchdog_us / 4e6, on_tick, NULL);
+    unsigned long long watchdog_us = watchdog ? strtoull(watchdog, NULL, 10) : 0;
+    if (watchdog_us > 0 &&
+        charlua_on_tick(server, (double)watchdog_us / 4e6, on_tick, NULL) < 0)
+        return -1;
     long listeners =
         pid && count && strtol(pid, NULL, 10) == getpid() ? strtol(count, NULL, 10) : 0;
     for (int i = 0; i < listeners; i++) {
@@ -98,6 +121,12 @@ static void on_signal(int number)
         charlua_stop(server);
 }
 
+/* Operators send these to programs that reopen their logs: no reason to die. */
+static void ignore_signal(int number)
+{
+    (void)number;
+}
+
 static void catch_signals(void (*handler)(int))
 {
     struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
@@ -105,6 +134,9 @@ static void catch_signals(void (*handler)(int))
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGHUP, &action, NULL);
+    action.sa_handler = ignore_signal; /* a handler: what scripts start inherits none */
+    sigaction(SIGUSR1, &action, NULL);
+    sigaction(SIGUSR2, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
 
@@ -160,9 +192,26 @@ static int find_script(char out[PATH_MAX])
     return -1;
 }
 
+/* getopt knows no `flag` like this. Returns the exit status. */
+static int refuse_flag(const char *flag)
+{
+    char name[64];
+    if (strncmp(flag, "--", 2) != 0) {
+        complain("there is no option -%c; see charlua --help", optopt);
+        return EXIT_USAGE;
+    }
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(flag + 2, "="), flag + 2);
+    if (optopt >= OPTION_HELP || charlua_set(server, name, NULL) == 0)
+        complain("--%s takes no value; see charlua --help", name);
+    else
+        complain("%s; see charlua --help", charlua_error(server));
+    return EXIT_USAGE;
+}
+
 /* Hands every flag to the server. Returns -1 to go on, or the exit status to end with. */
 static int read_flags(int argc, char **argv)
 {
+    opterr = 0; /* it is said in our own words */
     struct option table[OPTIONS_MAX] = {{0}};
     size_t count;
     const struct charlua_option *options = charlua_options(&count);
@@ -174,7 +223,7 @@ static int read_flags(int argc, char **argv)
     table[count + 3] = (struct option){"tap", no_argument, NULL, OPTION_TAP};
     table[count] = (struct option){"help", no_argument, NULL, OPTION_HELP};
     table[count + 1] = (struct option){"version", no_argument, NULL, OPTION_VERSION};
-    for (int i; (i = getopt_long(argc, argv, "h", table, NULL)) != -1;) {
+    for (int i; (i = getopt_long(argc, argv, ":h", table, NULL)) != -1;) {
         if (i == OPTION_HELP || i == 'h') {
             print_help();
             return EXIT_SUCCESS;
@@ -188,13 +237,15 @@ static int read_flags(int argc, char **argv)
             filter = i == OPTION_FILTER ? optarg : filter;
             continue;
         }
-        if (i < 0 || i >= (int)count) {
-            fputs("charlua: see charlua --help\n",
-                  stderr); /* getopt has said what is wrong */
+        if (i == ':' && optopt >= OPTION_HELP) {
+            complain("--filter needs a value: TEXT; see charlua --help");
             return EXIT_USAGE;
         }
-        if (charlua_set(server, options[i].name, optarg) < 0) {
-            fprintf(stderr, "charlua: %s; see charlua --help\n", charlua_error(server));
+        if (i == '?')
+            return refuse_flag(argv[optind - 1]);
+        const char *name = options[i == ':' ? optopt : i].name;
+        if (charlua_set(server, name, i == ':' ? NULL : optarg) < 0) {
+            complain("%s; see charlua --help", charlua_error(server));
             return EXIT_USAGE;
         }
     }
@@ -205,21 +256,21 @@ static int read_flags(int argc, char **argv)
 static int read_script(int argc, char **argv)
 {
     if (argc - optind > 1) {
-        fprintf(
-            stderr,
-            "charlua: one SCRIPT is enough, '%s' is too many (serve, check or test comes "
-            "first); see charlua --help\n",
-            argv[optind + 1]);
+        complain("one SCRIPT is enough, '%s' is too many (serve, check or test comes "
+                 "first); see charlua --help",
+                 argv[optind + 1]);
         return EXIT_USAGE;
     }
     if (optind < argc) {
         if (access(argv[optind], R_OK) < 0) {
-            fprintf(stderr,
-                    "charlua: cannot read the script '%s'; say the path of a Lua file\n",
-                    argv[optind]);
+            complain("cannot read the script '%s'; say the path of a Lua file",
+                     argv[optind]);
             return EXIT_FAILURE;
         }
-        return charlua_set(server, "script", argv[optind]) < 0 ? EXIT_FAILURE : -1;
+        if (charlua_set(server, "script", argv[optind]) < 0) {
+            complain("%s", charlua_error(server));
+            return EXIT_FAILURE;
+        }
     }
     return -1;
 }
@@ -238,15 +289,28 @@ static void fill_standard_fds(void)
 /* The word behind the flags that says what to do, if there is one; it is taken. */
 static enum command read_command(int argc, char **argv)
 {
-    static const char *const names[] = {
-        [SERVE] = "serve", [CHECK] = "check", [TEST] = "test"};
-    for (int i = SERVE; optind < argc && i <= TEST; i++) {
-        if (strcmp(argv[optind], names[i]) == 0) {
+    for (int i = SERVE; optind < argc && i < COMMANDS; i++) {
+        if (strcmp(argv[optind], command_names[i]) == 0) {
             optind++;
             return (enum command)i;
         }
     }
     return SERVE;
+}
+
+/* A word where a command could stand is a path if the file is there, or if it looks like
+ * one; else it is a mistake. Returns like read_flags. */
+static int refuse_word(const char *word)
+{
+    size_t len = strlen(word);
+    if (access(word, F_OK) == 0 || strchr(word, '/') ||
+        (len > 4 && strcmp(word + len - 4, ".lua") == 0))
+        return -1;
+    const char *near = charlua_nearest(word, command_names);
+    complain("there is no command and no file '%s'; %s%s%sthe commands are serve, check "
+             "and test; see charlua --help",
+             word, near ? "did you mean " : "", near ? near : "", near ? "? " : "");
+    return EXIT_USAGE;
 }
 
 /* --- charlua test -------------------------------------------------------- */
@@ -306,13 +370,13 @@ static int test(int files, char **file)
             printf("== %s\n", file[i]);
         if (charlua_test(server, file[i], filter, print_case, &tally) < 0) {
             fflush(stdout);
-            fprintf(stderr, "charlua: %s\n", charlua_error(server));
+            complain("%s", charlua_error(server));
             tally.failed++;
         }
     }
     if (tally.passed + tally.failed == 0)
-        fprintf(stderr, "charlua: no case was run; %s\n",
-                filter ? "no name has what --filter says" : "say charlua test FILE...");
+        complain("no case was run; %s",
+                 filter ? "no name has what --filter says" : "say charlua test FILE...");
     if (tap)
         printf("1..%u\n# ", tally.passed + tally.failed);
     printf("%u passed, %u failed\n", tally.passed, tally.failed);
@@ -333,7 +397,7 @@ static int check(void)
 {
     unsigned counts[2] = {0};
     if (charlua_inspect(server, print_finding, counts) < 0) {
-        fprintf(stderr, "charlua: %s\n", charlua_error(server));
+        complain("%s", charlua_error(server));
         return EXIT_FAILURE;
     }
     printf("%u errors, %u warnings\n", counts[1], counts[0]);
@@ -343,14 +407,14 @@ static int check(void)
 static int serve(void)
 {
     if (join_systemd() < 0 || charlua_check(server) < 0) {
-        fprintf(stderr, "charlua: %s; see charlua --help\n", charlua_error(server));
+        complain("%s; see charlua --help", charlua_error(server));
         return EXIT_USAGE;
     }
     catch_signals(on_signal);
     int result = charlua_run(server);
     catch_signals(SIG_IGN); /* there will be no server to tell */
     if (result < 0) {
-        fprintf(stderr, "charlua: %s\n", charlua_error(server));
+        complain("%s", charlua_error(server));
         return EXIT_FAILURE;
     }
     return EXIT_SUCCESS;
@@ -361,17 +425,18 @@ int main(int argc, char **argv)
     fill_standard_fds();
     server = charlua_new();
     if (!server) {
-        fputs("charlua: out of memory or of file descriptors\n", stderr);
+        complain("out of memory or of file descriptors");
         return EXIT_FAILURE;
     }
     char found[PATH_MAX];
     if (find_script(found) == 0)
         (void)charlua_set(server, "script", found);
-    int status = read_flags(argc, argv);
+    int status = read_flags(argc, argv), words = optind;
     enum command command = read_command(argc, argv);
+    if (status < 0 && words == optind && words < argc)
+        status = refuse_word(argv[words]);
     if (status < 0 && command != TEST && (filter || tap)) {
-        fputs("charlua: --filter and --tap belong to charlua test; see charlua --help\n",
-              stderr);
+        complain("--filter and --tap belong to charlua test; see charlua --help");
         status = EXIT_USAGE;
     }
     if (status < 0 && command == TEST)

@@ -65,9 +65,24 @@ alone("program_says_its_version", async () => {
 });
 
 const USAGE = [
-  [["--nonsense"], /unrecognized option '--nonsense'/],
-  [["-x"], /invalid option -- 'x'/],
-  [["--threads"], /'--threads' requires an argument/],
+  [["--nonsense"], /there is no option --nonsense;/],
+  [["--listn", "127.0.0.1:0"], /there is no option --listn; did you mean --listen\?/],
+  [["--max-mesage=1k"], /there is no option --max-mesage; did you mean --max-message\?/],
+  [["-x"], /there is no option -x/],
+  [["--threads"], /--threads needs a value: N/],
+  [["--help=me"], /--help takes no value/],
+  [["test", "--filter"], /--filter needs a value: TEXT/],
+  [["reload"], /there is no command and no file 'reload'; the commands are serve, check and test/],
+  [["tset", "a.lua"], /there is no command and no file 'tset'; did you mean test\?/],
+  [["chek"], /did you mean check\?/],
+  [["--max-queued", "64k", "--max-queue", "128k"],
+    /--max-queue 131072 is more than --max-queued 65536 lets through: say --max-queued 131072 or more, or less for --max-queue/],
+  [["--max-queued", "64k", "--max-message", "2m"], /--max-message 2097152 is more than --max-queued 65536/],
+  [["--max-queued", "64k", "--max-body", "1m"], /--max-body 1048576 is more than --max-queued 65536/],
+  [["--cert", "x.pem", "--key", "x.key"], /--cert x\.pem is for no listener: say --listen tls:ADDR:PORT/],
+  [["--cert", "x.pem"], /1 --cert but 0 --key: they go in pairs/],
+  [["--client-ca", "x.pem"], /--client-ca x\.pem needs --cert FILE/],
+  [["--http-ca", "x.pem"], /--http-ca x\.pem is for no service: say --http-allow ORIGIN/],
   [["--watch=maybe"], /--watch 'maybe': say yes or no/],
   [["--threads", "many"], /--threads 'many': say a whole number from 0 to \d+/],
   [["--threads", "-1"], /--threads '-1'/],
@@ -99,6 +114,27 @@ alone("program_exits_2_on_wrong_usage_and_says_what_is_wrong", async () => {
     assert.match(stderr, /see charlua --help\n$/);
     assert.ok(stderr.trimEnd().split("\n").length <= 2, stderr);
   }
+});
+
+alone("program_takes_a_word_for_a_path_if_the_file_is_there", async (defer) => {
+  const dir = await folder(defer, { reload: "return 7" });
+  const { code, stderr } = await runToEnd([...ANYWHERE, "reload"], { cwd: dir });
+  assert.equal(code, 1);
+  assert.match(stderr, /the script returned a number/);
+  const absent = await runToEnd([...ANYWHERE, "absent.lua"]);
+  assert.deepEqual([absent.code, absent.stderr], [1, "charlua: cannot read the script 'absent.lua'; say the path of a Lua file\n"]);
+});
+
+alone("program_lets_a_default_give_way_to_what_is_said", async () => {
+  const server = await startServer({ args: ["--max-queued", "64k"] });
+  assert.equal((await server.stop()).code, 0);
+});
+
+alone("program_is_not_killed_by_signals_that_others_reopen_logs_for", async () => {
+  const server = await startServer();
+  for (const signal of ["SIGUSR1", "SIGUSR2"]) server.signal(signal);
+  assert.equal((await fetch(`${server.pageUrl}healthz`)).status, 200);
+  assert.equal((await server.stop()).code, 0);
 });
 
 /* --- a start that fails ------------------------------------------------------- */
@@ -404,7 +440,7 @@ overThreads("page_answers_304_to_the_etag_it_gave_until_the_file_changes", site,
   assert.notEqual(later.headers.etag, etag);
 });
 
-const NOT_THERE = ["/nothing", "/nothing/", "/sub", "/bare/", "/bare", "/index.html/", "/index.html/x", "/.", "/..", "/../",
+const NOT_THERE = ["/nothing", "/nothing/", "/bare/", "/bare", "/index.html/", "/index.html/x", "/.", "/..", "/../",
   "/../secret.txt", "/sub/../../secret.txt", "/./index.html", "/%2e%2e/secret.txt", "/%2E%2E/secret.txt", "/..%2fsecret.txt",
   "/%2e%2e%2fsecret.txt", "/..%2F..%2F..%2Fetc%2Fpasswd", "/..\\secret.txt", "/..%5csecret.txt", "/%252e%252e/secret.txt",
   "//etc/passwd", "///etc/passwd", "/%2fetc/passwd", "/etc/passwd", "/%00", "/index.html%00", "/index.html%00.png", "/%",

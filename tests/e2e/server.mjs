@@ -129,8 +129,8 @@ class Server {
 }
 
 /* Runs the program with `args` to its end. Resolves with {code, signal, stdout, stderr}. */
-export async function runToEnd(args, { env = {} } = {}) {
-  const child = spawn(BIN, args, { cwd: ROOT, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+export async function runToEnd(args, { env = {}, cwd = ROOT } = {}) {
+  const child = spawn(BIN, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
   const said = { stdout: "", stderr: "" };
   running.add(child);
   for (const name of ["stdout", "stderr"]) child[name].setEncoding("utf8").on("data", (text) => (said[name] += text));

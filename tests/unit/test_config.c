@@ -370,6 +370,66 @@ static void config_finish_wants_the_pong_before_the_next_ping(void **state)
     config_deinit(&c);
 }
 
+/* The options of each row, up to NULL, and whether they can work together. */
+static void config_finish_refuses_what_cant_work_together(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *said[8];
+        int result;
+    } rows[] = {
+        {{"max-queued", "64k"}, 0},
+        {{"max-queued", "2m", "max-queue", "2m", "max-message", "2m"}, 0},
+        {{"max-queued", "2m", "max-queue", "3m"}, -1},
+        {{"max-queued", "2m", "max-message", "3m"}, -1},
+        {{"max-queued", "2m", "max-body", "3m"}, -1},
+        {{"max-queue", "512m"}, -1},
+        {{"cert", "a", "key", "a", "listen", "tls:127.0.0.1:0"}, 0},
+        {{"cert", "a", "key", "a"}, -1},
+        {{"cert", "a", "listen", "tls:127.0.0.1:0"}, -1},
+        {{"listen", "tls:127.0.0.1:0"}, -1},
+        {{"client-ca", "a"}, -1},
+        {{"http-ca", "a"}, -1},
+        {{"http-ca", "a", "http-allow", "https://a"}, 0},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct config c;
+        config_init(&c);
+        assert_int_equal(set(&c, "script", "a.lua"), 0);
+        for (size_t k = 0; k < 8 && rows[i].said[k]; k += 2)
+            assert_int_equal(set(&c, rows[i].said[k], rows[i].said[k + 1]), 0);
+        if (finish(&c) != rows[i].result)
+            fail_msg("row %zu (--%s) is %s", i, rows[i].said[0],
+                     rows[i].result ? "taken" : "refused");
+        config_deinit(&c);
+    }
+}
+
+static void config_finish_has_a_default_give_way_to_what_was_said(void **state)
+{
+    (void)state;
+    struct config c;
+    config_init(&c);
+    assert_int_equal(set(&c, "script", "a.lua"), 0);
+    assert_int_equal(set(&c, "max-queued", "64k"), 0);
+    assert_int_equal(finish(&c), 0);
+    assert_int_equal(finished.max_queue, 64 * 1024);
+    assert_int_equal(finished.max_message, 64 * 1024);
+    assert_int_equal(finished.max_body, 64 * 1024);
+    config_deinit(&c);
+}
+
+static void config_names_the_option_that_was_probably_meant(void **state)
+{
+    (void)state;
+    char error[300];
+    struct config c;
+    config_init(&c);
+    assert_int_equal(config_set(&c, "listn", "x", error, sizeof error), -1);
+    assert_string_equal(error, "there is no option --listn; did you mean --listen?");
+    config_deinit(&c);
+}
+
 /* What an option says before anything else can be wrong with it is memory. */
 static void config_is_unchanged_without_memory(void **state)
 {
@@ -416,6 +476,9 @@ int main(void)
         cmocka_unit_test(config_finish_fills_in_what_was_not_said),
         cmocka_unit_test(config_finish_keeps_what_was_said),
         cmocka_unit_test(config_finish_wants_the_pong_before_the_next_ping),
+        cmocka_unit_test(config_finish_refuses_what_cant_work_together),
+        cmocka_unit_test(config_finish_has_a_default_give_way_to_what_was_said),
+        cmocka_unit_test(config_names_the_option_that_was_probably_meant),
         cmocka_unit_test(config_is_unchanged_without_memory),
     };
     return cmocka_run_group_tests_name("config", tests, NULL, NULL);
