@@ -1,6 +1,8 @@
 /* api: one place for what every function of the API has to do in the same way. */
 #include "script/api.h"
 
+#include "script/objects.h"
+
 #include "base/clock.h"
 #include "lua/json.h"
 #include "wire/utf8.h"
@@ -102,4 +104,21 @@ void api_check_fields(lua_State *L, int index, const char *who, const char *cons
             lua_pushfstring(L, "%s, %s", lua_tostring(L, -1), names[i]);
         luaL_error(L, "%s takes no '%s'; there are %s", who, name, lua_tostring(L, -1));
     }
+}
+
+void api_check_piece(lua_State *L, int index, const char *who, struct api_piece *out)
+{
+    static const char *const names[] = {"after", "limit", NULL};
+    *out = (struct api_piece){.limit = LUA_MAXINTEGER};
+    if (lua_isnoneornil(L, index))
+        return;
+    luaL_checktype(L, index, LUA_TTABLE);
+    api_check_fields(L, index, who, names);
+    if (lua_getfield(L, index, "limit") != LUA_TNIL) {
+        out->limit = lua_tointeger(L, -1); /* JSON's numbers are floats */
+        luaL_argcheck(L, out->limit >= 1, index, "limit is an integer from 1 on");
+    }
+    if (lua_getfield(L, index, "after") != LUA_TNIL)
+        out->after = client_check_id(L, lua_gettop(L));
+    lua_pop(L, 2);
 }

@@ -35,4 +35,14 @@ struct outframe *api_frame(lua_State *L, int index);
  * misspelt option would silently count for nothing. [-0, +0] */
 void api_check_fields(lua_State *L, int index, const char *who, const char *const *names);
 
+/* Which piece of a long array of clients a script asks for. */
+struct api_piece {
+    uint64_t after;    /* the id of a client: the piece begins behind it; or 0 */
+    lua_Integer limit; /* entries */
+};
+
+/* Reads {after=client or id, limit=n} at `index`, nil for all of it; raises for anything
+ * else. [-0, +0] */
+void api_check_piece(lua_State *L, int index, const char *who, struct api_piece *out);
+
 #endif

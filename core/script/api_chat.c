@@ -49,13 +49,18 @@ static int client(lua_State *L)
     return 1;
 }
 
-/* chat.clients() -> array of all clients, in no order */
+/* chat.clients([{after=, limit=}]) -> array of clients, in no order, but the same one
+ * each time: by the slots that they have, so that a walk goes on behind one who has gone
+ */
 static int clients(lua_State *L)
 {
-    uint32_t at = 0;
+    struct api_piece piece;
+    const struct world *w = &host_of(L)->world;
+    api_check_piece(L, 1, "chat.clients", &piece);
+    uint32_t at = piece.after ? world_walk_after(w, piece.after) : 0;
     lua_Integer n = 0;
     lua_newtable(L);
-    for (struct client *c; (c = world_next_client(&host_of(L)->world, &at));) {
+    for (struct client *c; n < piece.limit && (c = world_next_client(w, &at));) {
         if (!client_is_here(c))
             continue;
         client_push(L, c);

@@ -40,17 +40,34 @@ static int send_to_members(lua_State *L)
     return api_push_result(L, result, NULL);
 }
 
-/* room:members() -> array of clients in order of joining */
+/* The membership behind that of the client `id`. False: it is no member. */
+static bool find_after(lua_State *L, const struct room *r, uint64_t id, uint32_t *out)
+{
+    struct world *w = &host_of(L)->world;
+    struct client *c = world_client(w, id);
+    uint32_t m = c && r ? roster_find(&w->roster, &c->roster, &r->roster) : 0;
+    *out = m ? roster_next(&w->roster, ROSTER_ROOM, m) : 0;
+    return m != 0;
+}
+
+/* room:members([{after=, limit=}]) -> array of clients in order of joining | nil, "no
+ * such member" */
 static int members(lua_State *L)
 {
     struct bytes name;
+    struct api_piece piece;
     const struct world *w = &host_of(L)->world;
     struct room *r = room_check(L, 1, &name);
-    lua_createtable(L, r ? (int)r->roster.count : 0, 0);
-    if (!r)
-        return 1;
+    api_check_piece(L, 2, "room:members", &piece);
+    uint32_t m = r ? r->roster.first : 0;
+    if (piece.after && !find_after(L, r, piece.after, &m)) {
+        lua_pushnil(L);
+        lua_pushliteral(L, "no such member");
+        return 2;
+    }
     lua_Integer n = 0;
-    for (uint32_t m = r->roster.first; m; m = roster_next(&w->roster, ROSTER_ROOM, m)) {
+    lua_newtable(L);
+    for (; m && n < piece.limit; m = roster_next(&w->roster, ROSTER_ROOM, m)) {
         client_push(L, world_member(w, m));
         lua_rawseti(L, -2, ++n);
     }
@@ -78,19 +95,6 @@ static void push_fields(lua_State *L, struct listing *it)
     it->field_count = (int)n;
 }
 
-/* The membership behind that of the client or id on top. False: it is no member. */
-static bool find_after(lua_State *L, const struct room *r, struct listing *it)
-{
-    int is_integer;
-    struct world *w = &host_of(L)->world;
-    uint64_t id = (uint64_t)lua_tointegerx(L, -1, &is_integer);
-    struct client *c =
-        is_integer ? world_client(w, id) : client_check(L, lua_gettop(L), &id);
-    uint32_t m = c && r ? roster_find(&w->roster, &c->roster, &r->roster) : 0;
-    it->at = m ? roster_next(&w->roster, ROSTER_ROOM, m) : 0;
-    return m != 0;
-}
-
 /* Reads the options at 3. False: `after` is no member. */
 static bool read_options(lua_State *L, const struct room *r, struct listing *it)
 {
@@ -109,7 +113,7 @@ static bool read_options(lua_State *L, const struct room *r, struct listing *it)
     if (lua_getfield(L, 3, "except") != LUA_TNIL)
         client_check(L, lua_gettop(L), &it->except);
     if (lua_getfield(L, 3, "after") != LUA_TNIL)
-        found = find_after(L, r, it);
+        found = find_after(L, r, client_check_id(L, lua_gettop(L)), &it->at);
     lua_settop(L, 3);
     if (lua_getfield(L, 3, "last") == LUA_TNIL)
         lua_settop(L, 3);

@@ -57,6 +57,15 @@ struct client *client_check(lua_State *L, int index, uint64_t *id)
     return world_client(&host_of(L)->world, *object);
 }
 
+uint64_t client_check_id(lua_State *L, int index)
+{
+    int is_integer;
+    uint64_t id = (uint64_t)lua_tointegerx(L, index, &is_integer);
+    if (!is_integer)
+        client_check(L, index, &id);
+    return id;
+}
+
 static struct bytes check_name(lua_State *L, int index)
 {
     size_t len;

@@ -22,6 +22,9 @@ void client_push_state(lua_State *L, const struct client *c);
 /* The client that the object at `index` names, or NULL when it has gone. Raises for
  * another type. */
 struct client *client_check(lua_State *L, int index, uint64_t *id);
+/* The id that the object or integer at `index` names, of a client that is there or was.
+ * Raises for another type. */
+uint64_t client_check_id(lua_State *L, int index);
 /* The object of `c` is forgotten. Never raises. */
 void client_forget(lua_State *L, struct client *c);
 

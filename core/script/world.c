@@ -140,6 +140,12 @@ void world_close_client(struct world *w, struct client *c)
         w->hasty = c;
 }
 
+uint32_t world_walk_after(const struct world *w, uint64_t id)
+{
+    uint64_t after = (uint64_t)number_of(w, id) + 1;
+    return after < w->client_cap ? (uint32_t)after : w->client_cap;
+}
+
 struct client *world_next_client(const struct world *w, uint32_t *at)
 {
     while (*at < w->client_cap) {

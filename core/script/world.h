@@ -122,6 +122,8 @@ static inline bool client_is_here(const struct client *c)
 }
 /* Walks the clients that are not closing: start with *at = 0, ends with NULL. */
 struct client *world_next_client(const struct world *w, uint32_t *at);
+/* Where such a walk goes on behind the client `id`, there or gone. */
+uint32_t world_walk_after(const struct world *w, uint64_t id);
 /* What it has beside; made when it has none. NULL when memory is out. */
 struct client_extras *client_extras(struct client *c);
 /* It is gone: takes it out of its rooms and frees it; to be committed like all else. */

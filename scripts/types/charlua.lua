@@ -129,9 +129,16 @@ local room = {}
 ---@return true
 function room:send(value, options) end
 
---- Its clients, in order of joining.
----@return charlua.client[]
-function room:members() end
+--- Which piece of a long array of clients.
+---@class charlua.piece
+---@field after? charlua.client|integer a client or its id: the piece begins behind it
+---@field limit? integer how many there are at most
+
+--- Its clients, in order of joining. nil, "no such member": the one that `after` names has left.
+---@param piece? charlua.piece
+---@return charlua.client[]? members
+---@return "no such member"? reason
+function room:members(piece) end
 
 --- What room:list leaves out and adds.
 ---@class charlua.list_options
@@ -252,9 +259,10 @@ function chat.rooms() end
 ---@return charlua.client?
 function chat.client(id) end
 
---- All clients, in no order.
+--- All clients, or a piece of them. They are in no order that means anything, but in the same one each time.
+---@param piece? charlua.piece
 ---@return charlua.client[]
-function chat.clients() end
+function chat.clients(piece) end
 
 --- Sends a value to every client, in rooms or not. Raises if it can't be JSON.
 ---@param value charlua.value
