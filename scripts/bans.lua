@@ -6,11 +6,11 @@ local names = require "names"
 local network = require "network"
 local refuse = require "refuse"
 local roles = require "roles"
+local walk = require "walk"
 
 local bans = {}
 
 local NAME_MAX = 64 -- characters
-local SLICE = 500 -- clients looked at in one go
 
 local function all() return expiring.table("moderation", "bans") end
 
@@ -74,17 +74,20 @@ function bans.check_name(client, msg)
   return refuse(client, "banned", "retry_after", seconds_left(ban))
 end
 
---- Closes all whom the ban under `key` is about, but for moderators; a part at a time, as there may be many.
+--- Whether the ban under `key` is about `client`.
+local function is_meant(client, key, ban)
+  local name = client.state.name
+  if ban.field == "address" then return "address " .. (network(client.ip) or "?") == key end
+  return type(name) == "string" and key_of_name(name) == key
+end
+
+--- Closes all whom the ban under `key` is about, but for moderators.
 function bans.enforce(key, ban)
-  for i, client in ipairs(chat.clients()) do
-    if i % SLICE == 0 then chat.sleep(0) end
-    local address, name = network(client.ip), client.state.name
-    if (address and "address " .. address == key or type(name) == "string" and key_of_name(name) == key)
-      and not roles.is_moderator(client) then
-      refuse(client, "banned", "retry_after", seconds_left(ban))
-      client:close(1008, "banned")
-    end
-  end
+  walk(function(client)
+    if not is_meant(client, key, ban) or roles.is_moderator(client) then return end
+    refuse(client, "banned", "retry_after", seconds_left(ban))
+    client:close(1008, "banned")
+  end)
 end
 
 return bans

@@ -18,16 +18,7 @@ local function clean_content(content)
   return content:find("\n", 1, true) and content:gsub("\r?\n", "<br />%0") or content
 end
 
---- Sends `client`, whose name is `name`, everybody who is in `room`, in order of joining.
-local function send_user_list(client, room, name)
-  local list = {}
-  for _, member in ipairs(room:members()) do
-    local state = member.state
-    list[#list + 1] = chat.object("uid", member.id, "name", member == client and name or state.name,
-      "away", state.away)
-  end
-  client:send(chat.object("type", "user_list", "user_list", list))
-end
+local SHOWN = { "name", "away" } -- of client.state, in each entry of a user_list behind the uid
 
 --- Tells those in `room` that `client` has left it.
 local function say_goodbye(client, room)
@@ -56,7 +47,9 @@ function app.on.login(client, msg)
   if msg.enters then
     if not enter(client, room, state.room) then return refuse(client, "bad_room") end
     if state.room then say_goodbye(client, state.room) end
-    send_user_list(client, room, name)
+    local own = chat.object("uid", client.id, "name", name, "away", state.away)
+    local list = room:list(SHOWN, { except = client, last = own }) -- the first 1,000, and the newcomer
+    client:send(chat.object("type", "user_list", "user_list", list))
   end
   room:send(chat.object("type", "login", "uid", client.id, "name", name, "time", text.timestamp()))
   state.name, state.room = name, room -- last: what fails above leaves them as they were
@@ -81,11 +74,24 @@ function app.on.say(client, msg)
   if peer ~= client then client:send(say) end
 end
 
---- {"type":"user_list"}: to the asker.
-function app.on.user_list(client)
-  local room = client.state.room
+--- {"type":"user_list"}: to the asker the first 1,000 in order of joining. With "after":uid or "limit":n: those behind
+-- that one, so many, and "more" if there are others. With "uid": that one alone.
+function app.on.user_list(client, msg)
+  local room, limit = client.state.room, msg.limit
   if not room then return refuse(client, "not_logged_in") end
-  send_user_list(client, room, client.state.name)
+  if limit ~= nil and not (type(limit) == "number" and limit >= 1 and limit <= 1000 and limit % 1 == 0) then
+    return refuse(client, "bad_limit")
+  end
+  local from = msg.uid or msg.after
+  local peer = from and chat.client(from)
+  if from and (not peer or peer.state.room ~= room) then return refuse(client, "no_such_user") end
+  if msg.uid then
+    local entry = chat.object("uid", peer.id, "name", peer.state.name, "away", peer.state.away)
+    return client:send(chat.object("type", "user_list", "user_list", { entry }, "uid", peer.id))
+  end
+  local list, more = room:list(SHOWN, { after = peer, limit = limit })
+  client:send(chat.object("type", "user_list", "user_list", list, "after", peer and peer.id,
+    "more", (peer or limit) and more or nil))
 end
 
 --- Tells the room that one of its members has left.

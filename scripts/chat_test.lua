@@ -323,6 +323,65 @@ t.case("the list is in order of joining, and goes to the asker", function(s)
   nobody_hears(ana, beto, eva)
 end)
 
+local function names_of(list)
+  local all = {}
+  for i, entry in ipairs(list) do all[i] = entry.name end
+  return all
+end
+
+t.case("a client that asks for pages gets them, and hears whether there is more", function(s)
+  local ana, beto, carl = players.meet(s, "Ana", "Beto", "Carl")
+  ana:send { type = "user_list", limit = 2 }
+  ana:expect_text(([[{"type":"user_list","user_list":[{"uid":%d,"name":"Ana"},{"uid":%d,"name":"Beto"}],"more":true}]])
+    :format(ana.id, beto.id))
+  ana:send { type = "user_list", after = beto.id, limit = 2 }
+  ana:expect_text(([[{"type":"user_list","user_list":[{"uid":%d,"name":"Carl"}],"after":%d}]]):format(carl.id, beto.id))
+  ana:send { type = "user_list", after = ana.id }
+  ana:expect { user_list = { { name = "Beto" }, { name = "Carl" } }, after = ana.id }
+  ana:send { type = "user_list", after = carl.id }
+  ana:expect_text(([[{"type":"user_list","user_list":[],"after":%d}]]):format(carl.id))
+end)
+
+t.case("a client can ask for one member", function(s)
+  local ana, beto = players.meet(s, "Ana", "Beto")
+  ana:send { type = "user_list", uid = beto.id }
+  ana:expect_text(([[{"type":"user_list","user_list":[{"uid":%d,"name":"Beto"}],"uid":%d}]]):format(beto.id, beto.id))
+end)
+
+t.case("pages that can't be are refused", function(s)
+  local ana, eva = enter(s, "Ana"), enter(s, "Eva", "blue")
+  for _, limit in ipairs { "0", "1001", "-1", "1.5", '"5"', "true", "null", "[]", "1e300" } do
+    ana:send('{"type":"user_list","limit":' .. limit .. "}")
+    ana:expect_error "bad_limit"
+  end
+  for _, uid in ipairs { "0", "1.5", '"x"', "true", "null", "[]", "{}", "1e300", tostring(eva.id) } do
+    for _, field in ipairs { "after", "uid" } do
+      ana:send(('{"type":"user_list","%s":%s}'):format(field, uid))
+      ana:expect_error "no_such_user"
+    end
+  end
+end)
+
+t.case("in a large room a list has 1,000 entries, a newcomer's has itself last, and no other field", function(s)
+  local all = {}
+  for i = 1, 1001 do all[i] = enter(s, "n" .. i) end
+  local ana = s:client {}
+  ana:send { type = "login", name = "Ana" }
+  local text = ana:hear()
+  local ending = (',{"uid":%d,"name":"n999"},{"uid":%d,"name":"Ana"}]}'):format(all[999].id, ana.id)
+  t.equal(text:sub(-#ending), ending)
+  ana:skip()
+  ana:send { type = "user_list" }
+  local list = ana:next()
+  t.equal({ #list.user_list, list.user_list[1000].name, list.more }, { 1000, "n1000" })
+  ana:send { type = "user_list", limit = 1000 }
+  t.equal(ana:next().more, true)
+  ana:send { type = "user_list", after = all[1000].id }
+  list = ana:next()
+  t.equal(names_of(list.user_list), { "n1001", "Ana" })
+  t.equal(list.more, nil)
+end)
+
 -- Who is not logged in ----------------------------------------------------
 
 t.case("before login there is no saying and no list", function(s)

@@ -111,9 +111,6 @@ end
 -- /msg finds names in their index.
 commands[1] = chat.hook("on.login", names.hold, 5)
 commands.on_close = names.release
-
-function commands.on_reload()
-  chat.spawn(names.adopt)
-end
+commands.on_reload = names.adopt
 
 return commands

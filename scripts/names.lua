@@ -9,10 +9,9 @@
 -- 50,000 as in one of five.
 local chat = require "charlua"
 local text = require "text"
+local walk = require "walk"
 
 local names = {}
-
-local SLICE = 500 -- clients looked at in one go
 
 --- The key of a name as it is shown, HTML-escaped; nil if there is nothing to see in it.
 function names.key(shown)
@@ -79,12 +78,9 @@ function names.hold(client)
   client.state.names = { room = room.name, key = key }
 end
 
---- Lets those hold their names who were there before a module that asks for them; some at a time, as there may be many.
+--- Lets those hold their names who were there before a module that asks for them.
 function names.adopt()
-  for i, client in ipairs(chat.clients()) do
-    if i % SLICE == 0 then chat.sleep(0) end
-    names.hold(client)
-  end
+  chat.spawn(walk, names.hold)
 end
 
 return names

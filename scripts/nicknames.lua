@@ -48,9 +48,6 @@ end
 --- The app has let the client in: it holds the name now.
 nicknames[1] = chat.hook("on.login", names.hold, 5)
 nicknames.on_close = names.release
-
-function nicknames.on_reload()
-  chat.spawn(names.adopt)
-end
+nicknames.on_reload = names.adopt
 
 return nicknames

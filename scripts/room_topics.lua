@@ -10,7 +10,7 @@ local TOPIC_MAX = 200 -- characters
 --- Whether `client` may say what `room` is about: who has been longest in it may, and `is_moderator(client)`.
 local function may_set(client, room, home, is_moderator)
   if is_moderator and is_moderator(client) then return true end
-  return room.name ~= home and room:members()[1] == client
+  return room.name ~= home and room:members { limit = 1 }[1] == client
 end
 
 --- {"type":"topic"[,"topic":...]}; `kept` is what rooms.lua keeps of `room`.

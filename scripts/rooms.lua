@@ -21,6 +21,7 @@ local passwords = require "room_passwords"
 local refuse = require "refuse"
 local text = require "text"
 local topics = require "room_topics"
+local walk = require "walk"
 
 local rooms = { on = {} }
 
@@ -106,12 +107,14 @@ function rooms.on_close(client)
   if room and room.size == 1 then list.forget(room) end
 end
 
+local function know_room_of(client)
+  local room = client.state.room
+  if room and not passwords.is_private(state_of(room)) then list.know(room) end
+end
+
 --- The rooms that are there already, for a list.
 function rooms.on_reload()
-  for _, room in ipairs(chat.rooms()) do
-    local member = room:members()[1]
-    if member and member.state.room == room and not passwords.is_private(state_of(room)) then list.know(room) end
-  end
+  chat.spawn(walk, know_room_of)
 end
 
 function rooms.on.rooms(client)

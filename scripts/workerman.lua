@@ -19,16 +19,18 @@
 --
 -- Unlike there: names are escaped once everywhere (login escaped them twice); NAME is who it is, whatever
 -- to_client_name says; private messages stay within the room, and one to a stranger is an error; a second login with
--- another room leaves the first one; nobody's silence was limited there.
+-- another room leaves the first one; nobody's silence was limited there; a client_list has at most 1,000 names, the
+-- newcomer's among them.
 local chat = require "charlua"
 local enter = require "enter"
 local names = require "names"
 local refuse = require "refuse"
 local text = require "text"
+local walk = require "walk"
 
 local NAME_MAX, ROOM_MAX, CONTENT_MAX = 64, 64, 4096 -- characters
 local PING_SECONDS, SILENCE_SECONDS = 10, 60
-local SLICE = 1000 -- clients looked at in one go
+local LIST_MAX = 1000 -- names in a client_list
 
 local app = { api = 1, on = {}, timers = {} }
 
@@ -67,13 +69,15 @@ local function say_goodbye(client, room)
     "time", text.timestamp()))
 end
 
---- Everybody in `room`, id to name, in order of joining; `client`, whose name is `name`, is there.
+--- Who is in `room`, id to name, in order of joining: the first LIST_MAX, and `client`, whose name is `name`.
 local function client_list(room, client, name)
-  local list = {}
-  for _, member in ipairs(room:members()) do
+  local list, found = {}, false
+  for _, member in ipairs(room:members { limit = LIST_MAX }) do
+    found = found or member == client
     list[#list + 1] = id_of(member)
     list[#list + 1] = member == client and name or member.state.name
   end
+  if not found then list[#list - 1], list[#list] = id_of(client), name end
   return chat.object(table.unpack(list))
 end
 
@@ -133,15 +137,16 @@ function app.on_close(client)
   say_goodbye(client, room)
 end
 
---- Pings everybody and closes who has been silent; a part at a time, as there may be many.
+--- Closes `client` if it has been silent.
+local function close_silent(client)
+  local heard_at = client.state.heard_at or chat.now() -- nil: it came under other rules
+  client.state.heard_at = heard_at
+  if chat.now() - heard_at >= SILENCE_SECONDS then client:close(1008, "silent for a minute") end
+end
+
 function app.timers.ping()
   chat.send(chat.object("type", "ping"))
-  for i, client in ipairs(chat.clients()) do
-    if i % SLICE == 0 then chat.sleep(0) end
-    local heard_at = client.state.heard_at or chat.now() -- nil: it came under other rules
-    client.state.heard_at = heard_at
-    if chat.now() - heard_at >= SILENCE_SECONDS then client:close(1008, "silent for a minute") end
-  end
+  walk(close_silent)
 end
 
 chat.every(PING_SECONDS, "ping")
