@@ -42,7 +42,7 @@ OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
 PIC      := $(SOURCES:%.c=$(BUILD)/pic/%.o)
 # The part that links without libev, Lua and libssl, which the unit tests prove by doing so.
 BARE     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard core/base/*.c core/wire/*.c) \
-              core/room/topic.c core/room/bundle.c core/room/roster.c core/script/timers.c \
+              $(patsubst %,core/room/%.c,topic bundle roster slots pace waits) core/script/timers.c \
               core/net/outq.c $(wildcard core/net/conn*.c) core/net/page.c core/net/file.c core/net/request.c core/net/listen.c)
 UNIT     := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 UNITHELP := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))

@@ -31,4 +31,9 @@ static inline uint32_t id_shard(uint64_t id)
     return (uint32_t)(id >> ID_SLOT_BITS) & (ID_SHARDS_MAX - 1);
 }
 
+static inline uint32_t id_generation(uint64_t id)
+{
+    return (uint32_t)(id >> (ID_SLOT_BITS + ID_SHARD_BITS));
+}
+
 #endif

@@ -1,4 +1,21 @@
-/* broadcast: read broadcast_send first, then close_bundle. */
+/* broadcast: When is who written to? A write costs a system call a member, so two
+ * messages to a room in one turn should share it. They may, unless one of the members is
+ * told something else in between: a whisper that was sent after "Ana: hi" must not come
+ * before it.
+ *
+ * The idea: a message to a room goes into the room's bundle, and the bundle is closed,
+ * that is, joined to one frame and put into each member's queue, as late as order allows:
+ * - before anything else is queued for one of its members (broadcast_close_of);
+ * - before a message to another room that shares a member (close_shared_bundle): of such
+ *   rooms one at a time has an open bundle;
+ * - before somebody joins, who must not hear what was said earlier;
+ * - at the latest at the end of the turn, or of the room's rest (room/pace).
+ * So: room:send("a"), room:send("b"), ana:send("psst"), room:send("c") make two frames
+ * for the room, "ab" and "c", and Ana hears a, b, psst, c.
+ *
+ * Queues alone would keep order, too, at one frame a message and member; a bundle is one
+ * a turn. What is in bundles is bounded for each (BUNDLE_BYTES_MAX) and for all of them
+ * (BUNDLED_MAX): beyond that they are closed early. */
 #include "room/broadcast.h"
 
 #include "base/clock.h"
@@ -6,11 +23,6 @@
 #include <math.h>
 
 enum { BUNDLED_MAX = 4 * 1024 * 1024 }; /* bytes of messages in open bundles */
-
-/* A room is left alone for PAUSE_FACTOR times what writing to it takes, so that under
- * load more messages share a write; not longer than PAUSE_MAX, and small rooms not at
- * all. */
-static const double PAUSE_FACTOR = 2, PAUSE_MAX = 0.005, PAUSE_MIN = 0.0003;
 
 _Static_assert((int)BUNDLE_MESSAGES_MAX <= (int)DEFLATE_JOIN_MAX, "bundles have twins");
 
@@ -42,15 +54,6 @@ static void send_to_members(struct broadcast *b, const struct topic *t,
     }
 }
 
-/* When a room that is written to now may be written to again. */
-static double next_write(const struct broadcast *b, const struct topic *t)
-{
-    double takes = b->writer->seconds * t->count, pause = PAUSE_FACTOR * takes;
-    if (pause < PAUSE_MIN)
-        return 0;
-    return clock_now() + takes + (pause < PAUSE_MAX ? pause : PAUSE_MAX);
-}
-
 /* Hands what `t` holds to its members' queues. */
 static void close_bundle(struct broadcast *b, struct topic *t)
 {
@@ -65,7 +68,8 @@ static void close_bundle(struct broadcast *b, struct topic *t)
         send_to_members(b, t, parts[i], NULL, 1);
     outframe_unref(joined);
     bundle_clear(&t->bundle, &b->topics.bundles);
-    t->bundle.not_before = next_write(b, t);
+    double rest = pace_rest(&b->writer->pace, t->count);
+    t->bundle.not_before = rest > 0 ? clock_now() + rest : 0;
 }
 
 static struct topic *topic_of_bundle(struct list *open)

@@ -1,4 +1,4 @@
-/* slots: fresh slots first, then those that were freed longest ago. */
+/* slots: fresh slots first, then those that were taken back longest ago. */
 #include "room/slots.h"
 
 #include "base/array.h"
@@ -18,7 +18,7 @@ void slots_deinit(struct slots *s)
     slots_init(s);
 }
 
-static uint32_t take_slot(struct slots *s)
+static uint32_t find_free(struct slots *s)
 {
     uint32_t i = s->first_free;
     if (s->count == s->cap && i != NO_SLOT) {
@@ -35,21 +35,20 @@ static uint32_t take_slot(struct slots *s)
     return s->count++;
 }
 
-int slots_add(struct slots *s, uint32_t shard, struct peer *p)
+uint64_t slots_give(struct slots *s, uint32_t shard, void *owner)
 {
-    uint32_t i = take_slot(s);
+    uint32_t i = find_free(s);
     if (i == NO_SLOT)
-        return -1;
-    s->slots[i].peer = p;
-    p->id = id_make(shard, i, s->slots[i].generation);
-    return 0;
+        return 0;
+    s->slots[i].owner = owner;
+    return id_make(shard, i, s->slots[i].generation);
 }
 
-void slots_remove(struct slots *s, const struct peer *p)
+void slots_take_back(struct slots *s, uint64_t id)
 {
-    uint32_t i = id_slot(p->id);
+    uint32_t i = id_slot(id);
     struct slot *slot = &s->slots[i];
-    slot->peer = NULL;
+    slot->owner = NULL;
     slot->generation =
         slot->generation + 1 < 1U << ID_GENERATION_BITS ? slot->generation + 1 : 1;
     slot->next_free = NO_SLOT;

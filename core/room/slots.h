@@ -1,25 +1,16 @@
-/* slots: a connection as the loop's parts see it, and the slots in which a shard finds
- * them by id. Does not know: sockets, rooms, other shards. Thread: its shard's. Owner:
- * the shard, which embeds the slots and makes the peers. */
+/* slots: who gets which slot and id, and when a slot is given away again: its new owner
+ * has another id, so that mail for the old one finds nobody. Does not know: who owns a
+ * slot (a shard's peers do, and those of rules that are played), other shards. Thread:
+ * one. Owner: whoever embeds it. */
 #ifndef CHARLUA_ROOM_SLOTS_H
 #define CHARLUA_ROOM_SLOTS_H
 
 #include "base/id.h"
-#include "base/list.h"
-#include "net/conn.h"
 
-struct peer {
-    struct conn conn;
-    struct list dirty; /* in the writer's list */
-    uint64_t id;
-    bool opened;   /* MAIL_OPEN was posted */
-    bool told;     /* MAIL_CLOSED was posted */
-    bool admitted; /* the rules have let it in */
-    bool asked;    /* MAIL_REQUEST was posted, and neither side has ended it */
-};
+#include <stddef.h>
 
 struct slot {
-    struct peer *peer;
+    void *owner; /* NULL: it is free */
     uint32_t generation;
     uint32_t next_free;
 };
@@ -33,23 +24,27 @@ struct slots {
 void slots_init(struct slots *s);
 void slots_deinit(struct slots *s);
 
-/* Gives `p` a slot and an id of `shard`: the slot that was freed longest ago, so that ids
- * return late. Returns 0, or -1 when memory is out or ID_SLOTS_MAX are taken. */
-int slots_add(struct slots *s, uint32_t shard, struct peer *p);
-void slots_remove(struct slots *s, const struct peer *p);
+/* Gives `owner` the slot that was taken back longest ago, so that ids return late.
+ * Returns its id, with `shard` in it, or 0 when memory is out or ID_SLOTS_MAX are taken.
+ */
+uint64_t slots_give(struct slots *s, uint32_t shard, void *owner);
 
-/* The peer of `slot`, which is below s->count, or NULL. */
-static inline struct peer *slots_at(const struct slots *s, uint32_t slot)
+/* Takes the slot of `id` back, which its owner has: from now on it may be given away. */
+void slots_take_back(struct slots *s, uint64_t id);
+
+/* The owner of `slot`, which is below s->count, or NULL. */
+static inline void *slots_at(const struct slots *s, uint32_t slot)
 {
-    return s->slots[slot].peer;
+    return s->slots[slot].owner;
 }
 
-/* The peer of `id`, or NULL: it has gone. */
-static inline struct peer *slots_find(const struct slots *s, uint64_t id)
+/* The owner of `id`, or NULL: it has gone. */
+static inline void *slots_find(const struct slots *s, uint64_t id)
 {
     uint32_t slot = id_slot(id);
-    struct peer *p = slot < s->count ? slots_at(s, slot) : NULL;
-    return p && p->id == id ? p : NULL;
+    return slot < s->count && s->slots[slot].generation == id_generation(id)
+               ? slots_at(s, slot)
+               : NULL;
 }
 
 #endif

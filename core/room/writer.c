@@ -4,11 +4,6 @@
 
 #include "base/clock.h"
 
-enum { WORTH_TIMING = 32 }; /* peers written to in one turn */
-
-/* What takes longer than this for one peer is not its room's fault. */
-static const double WRITE_MAX = 0.00002;
-
 void writer_init(struct writer *w, struct stats *stats, void (*settle)(struct peer *))
 {
     *w = (struct writer){.stats = stats, .settle = settle};
@@ -79,8 +74,5 @@ void writer_run(struct writer *w)
         w->settle(p);
     }
     finish_writing(w);
-    if (count < WORTH_TIMING)
-        return;
-    double each = (clock_now() - began) / count;
-    w->seconds += ((each < WRITE_MAX ? each : WRITE_MAX) - w->seconds) / 8;
+    pace_measure(&w->pace, clock_now() - began, count);
 }

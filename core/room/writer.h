@@ -5,13 +5,14 @@
 #define CHARLUA_ROOM_WRITER_H
 
 #include "net/uring.h"
-#include "room/slots.h"
+#include "room/pace.h"
+#include "room/peer.h"
 
 struct writer {
     struct list dirty;
     struct stats *stats;
     void (*settle)(struct peer *p); /* it was written to; may free it or touch it again */
-    double seconds;                 /* what one peer takes, a moving average */
+    struct pace pace;               /* what writing takes */
     struct uring *ring;             /* NULL: every peer is written to by itself */
     struct {
         struct peer *peer;

@@ -1,0 +1,134 @@
+/* uplink: one batch a turn. What does not get through without memory stays where it was,
+ * in the batch or with its peer, and goes with a later turn. */
+#include "room/uplink.h"
+
+enum {
+    BATCH_BYTES = 256 * 1024, /* posted within a turn when it grows larger */
+    SUBJECT_MAX = 1024,       /* of a client's certificate */
+};
+
+void uplink_init(struct uplink *u, struct mailbox *host, struct stats *stats)
+{
+    *u = (struct uplink){.host = host, .stats = stats};
+}
+
+void uplink_deinit(struct uplink *u)
+{
+    buf_deinit(&u->batch.buf);
+}
+
+/* Collects mail of `kind` about a request: its head, and `tail` behind what its peer's
+ * certificate says. Returns 0 or -1. */
+static int add_request(struct uplink *u, struct peer *p, enum mail_kind kind,
+                       struct bytes head, struct bytes tail)
+{
+    const struct stream *stream = conn_stream(&p->conn);
+    struct mail m = {.kind = kind, .id = p->id};
+    char subject[SUBJECT_MAX];
+    m.open.addr = *conn_addr(&p->conn);
+    m.open.secure = stream->secure;
+    m.open.head_len = (uint32_t)head.len;
+    struct buf all = {0};
+    int result = buf_append(&all, head);
+    if (result == 0 && stream->ops->subject &&
+        stream->ops->subject(stream, subject, sizeof subject))
+        result = buf_append(&all, bytes_of(subject));
+    m.open.subject_len = (uint32_t)(all.len - head.len);
+    if (result == 0)
+        result = buf_append(&all, tail);
+    if (result == 0)
+        result = batch_add(&u->batch, &m, buf_bytes(&all));
+    buf_deinit(&all);
+    if (result == 0)
+        u->open++;
+    return result;
+}
+
+int uplink_open(struct uplink *u, struct peer *p, struct bytes head,
+                struct bytes protocol)
+{
+    if (add_request(u, p, MAIL_OPEN, head, protocol) < 0)
+        return -1;
+    p->opened = true;
+    stats_add(&u->stats->connections, 1);
+    return 0;
+}
+
+int uplink_request(struct uplink *u, struct peer *p, struct bytes head, struct bytes body)
+{
+    if (add_request(u, p, MAIL_REQUEST, head, body) < 0)
+        return -1;
+    p->asked = true;
+    return 0;
+}
+
+void uplink_answered(struct uplink *u, struct peer *p)
+{
+    p->asked = false;
+    u->open--;
+}
+
+int uplink_message(struct uplink *u, struct peer *p, struct bytes data, bool binary)
+{
+    struct mail m = {.kind = MAIL_MESSAGE, .id = p->id, .binary = binary};
+    return batch_add(&u->batch, &m, data);
+}
+
+static bool tell_given_up(struct uplink *u, struct peer *p)
+{
+    struct mail m = {.kind = MAIL_GIVEN_UP, .id = p->id};
+    if (!p->asked || conn_awaits_response(&p->conn))
+        return true;
+    if (batch_add(&u->batch, &m, (struct bytes){0}) < 0)
+        return false;
+    uplink_answered(u, p);
+    return true;
+}
+
+static bool tell_closed(struct uplink *u, struct peer *p)
+{
+    struct mail m = {.kind = MAIL_CLOSED, .id = p->id};
+    struct bytes reason;
+    if (!p->opened || p->told || !conn_is_over(&p->conn, &m.code, &reason))
+        return true;
+    if (batch_add(&u->batch, &m, reason) < 0)
+        return false;
+    p->told = true;
+    u->open--;
+    stats_add(&u->stats->connections, (uint64_t)-1);
+    return true;
+}
+
+bool uplink_tell_end(struct uplink *u, struct peer *p)
+{
+    return tell_given_up(u, p) && tell_closed(u, p);
+}
+
+void uplink_tell_drained(struct uplink *u)
+{
+    struct mail m = {.kind = MAIL_DRAINED};
+    if (!u->drained)
+        u->drained = batch_add(&u->batch, &m, (struct bytes){0}) == 0;
+}
+
+void uplink_post(struct uplink *u)
+{
+    /* Without memory the mail stays in the batch and goes with the next turn's. */
+    (void)mailbox_post(u->host, &u->batch);
+}
+
+bool uplink_may_read(struct uplink *u)
+{
+    if (u->batch.buf.len > BATCH_BYTES)
+        uplink_post(u);
+    u->held = u->held || mailbox_is_full(u->host);
+    return !u->held;
+}
+
+bool uplink_release(struct uplink *u)
+{
+    if (!u->held || mailbox_is_full(u->host))
+        return false;
+    u->held = false;
+    return true;
+}
