@@ -297,6 +297,8 @@ static void encode(lua_State *L, int index, struct out *out, int depth)
     default:
         break;
     }
+    if (luaL_getmetafield(L, index, JSON_INSTEAD) == LUA_TSTRING)
+        luaL_error(L, "%s", lua_tostring(L, -1));
     luaL_error(L, "a %s can't be sent as JSON", luaL_typename(L, index));
 }
 

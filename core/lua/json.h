@@ -12,6 +12,9 @@
  * chat.array make them). */
 #define JSON_TYPE "charlua.object"
 
+/* The field of a type's metatable that says what to send in place of one. */
+#define JSON_INSTEAD "__json_instead"
+
 /* Appends the value at `index` to `out`: nil and cjson.null as null; a table with t[1] as
  * an array of #t elements, any other as an object of its string keys (numbers become
  * strings), in no stable order; a JSON_TYPE as it is. Raises for what JSON can't say

@@ -1,6 +1,8 @@
 /* vm: the allocator that counts, and calls whose errors have tracebacks. */
 #include "lua/vm.h"
 
+#include "lua/describe.h"
+
 #include <lauxlib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,6 +81,8 @@ void vm_check_string(lua_State *L, size_t len)
                (LUAI_UACINT)vm_string_max(vm));
 }
 
+enum { DESCRIBED_MAX = 300 }; /* bytes of an error that is no text */
+
 /* Whether a traceback has a line of a script; one with none helps nobody. */
 static bool names_a_line(const char *traceback)
 {
@@ -93,9 +97,15 @@ void vm_describe(lua_State *L, lua_State *from, char error[VM_ERROR_SIZE])
     /* Never through __tostring: an error object of the script's could raise there. */
     const char *message =
         lua_type(from, -1) == LUA_TSTRING ? lua_tostring(from, -1) : NULL;
-    snprintf(error, VM_ERROR_SIZE / 2, "%.1000s%s", /* the place is as important */
-             message ? message : "an error object that is a ",
-             message ? "" : luaL_typename(from, -1));
+    char value[DESCRIBED_MAX];
+    if (message) {
+        snprintf(error, VM_ERROR_SIZE / 2, "%.1000s", message); /* the place is as
+                                                                 * important */
+    } else {
+        describe_value(from, -1, value, sizeof value);
+        snprintf(error, VM_ERROR_SIZE / 2, "an error object that is a %s: %s",
+                 luaL_typename(from, -1), value);
+    }
     luaL_traceback(L, from, NULL, 0);
     size_t len = strlen(error);
     if (names_a_line(lua_tostring(L, -1)))

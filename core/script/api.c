@@ -11,8 +11,8 @@
 
 const char host_keys[KEY_COUNT];
 
-void api_new_type(lua_State *L, const char *type, const luaL_Reg *methods,
-                  lua_CFunction index, lua_CFunction newindex)
+void api_new_type(lua_State *L, const char *type, const char *instead,
+                  const luaL_Reg *methods, lua_CFunction index, lua_CFunction newindex)
 {
     luaL_newmetatable(L, type);
     lua_newtable(L);
@@ -23,6 +23,8 @@ void api_new_type(lua_State *L, const char *type, const luaL_Reg *methods,
         lua_pushcfunction(L, newindex);
         lua_setfield(L, -2, "__newindex");
     }
+    lua_pushstring(L, instead);
+    lua_setfield(L, -2, JSON_INSTEAD);
     lua_pushstring(L, type);
     lua_setfield(L, -2, "__metatable");
     lua_pop(L, 1);
@@ -81,7 +83,7 @@ struct outframe *api_frame(lua_State *L, int index)
         if (!utf8_is_valid(payload))
             luaL_argerror(L, index, "a text is UTF-8; send_binary takes any bytes");
     } else if (!payload.at) {
-        luaL_argcheck(L, lua_istable(L, index), index,
+        luaL_argcheck(L, lua_istable(L, index) || lua_isuserdata(L, index), index,
                       "a table, a chat.object or a string of JSON");
         h->text.len = 0;
         json_encode(L, index, &h->text, h->setup.frame_max);

@@ -12,9 +12,9 @@
 #include <lauxlib.h>
 
 /* Adds the metatable `type` with `methods` and the index function `index` (its upvalue 1
- * is the table of methods). [-0, +0] */
-void api_new_type(lua_State *L, const char *type, const luaL_Reg *methods,
-                  lua_CFunction index, lua_CFunction newindex);
+ * is the table of methods). `instead` is the error for who sends one. [-0, +0] */
+void api_new_type(lua_State *L, const char *type, const char *instead,
+                  const luaL_Reg *methods, lua_CFunction index, lua_CFunction newindex);
 
 /* `c` (or NULL) has reached a limit: counts and logs it. */
 void api_reach_limit(struct host *h, enum limit which, const struct client *c);

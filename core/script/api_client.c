@@ -191,7 +191,9 @@ void client_register(lua_State *L)
         {"leave", leave},    {"rooms", rooms},
         {NULL, NULL},
     };
-    api_new_type(L, CLIENT_TYPE, methods, client_index, refuse_assignment);
+    api_new_type(L, CLIENT_TYPE,
+                 "a client can't be sent: send client.id, or what client.state has",
+                 methods, client_index, refuse_assignment);
     luaL_getmetatable(L, CLIENT_TYPE);
     lua_pushcfunction(L, client_tostring);
     lua_setfield(L, -2, "__tostring");

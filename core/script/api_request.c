@@ -222,5 +222,7 @@ static int request_index(lua_State *L)
 void request_register(lua_State *L)
 {
     static const luaL_Reg methods[] = {{"has_bearer", has_bearer}, {NULL, NULL}};
-    api_new_type(L, REQUEST_TYPE, methods, request_index, NULL);
+    api_new_type(L, REQUEST_TYPE,
+                 "a request can't be sent: send what you need of it, like request.path",
+                 methods, request_index, NULL);
 }

@@ -262,7 +262,8 @@ void room_register(lua_State *L)
 {
     static const luaL_Reg methods[] = {
         {"send", send_to_members}, {"members", members}, {"list", list}, {NULL, NULL}};
-    api_new_type(L, ROOM_TYPE, methods, room_index, refuse_assignment);
+    api_new_type(L, ROOM_TYPE, "a room can't be sent: send room.name", methods,
+                 room_index, refuse_assignment);
     luaL_getmetatable(L, ROOM_TYPE);
     lua_pushcfunction(L, room_tostring);
     lua_setfield(L, -2, "__tostring");

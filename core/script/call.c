@@ -13,6 +13,17 @@
 /* How cjson begins to say that the depth limit was exceeded. */
 #define TOO_DEEP "Found too many nested data structures"
 
+/* The log calls the run's handler `place` and `what`. Every message comes through here:
+ * snprintf would cost as much as the JSON. */
+static void name(lua_State *L, struct run *r, const char *place, const char *what)
+{
+    size_t len = strlen(place);
+    memcpy(r->name, place, len + 1);
+    memccpy(r->name + len, what, '\0', sizeof r->name - 1 - len);
+    r->name[sizeof r->name - 1] = '\0';
+    stall_log_name(host_of(L)->setup.stall_log, r->name);
+}
+
 /* Pushes the decoded message and its handler, or says why not. True: [-0, +2] handler,
  * message. */
 static bool push_decoded(lua_State *L, struct run *r)
@@ -46,7 +57,7 @@ static bool push_decoded(lua_State *L, struct run *r)
         r->protocol_error = "unknown_type";
         return false;
     }
-    stall_log_name(host_of(L)->setup.stall_log, lua_tostring(L, -4));
+    name(L, r, "on.", lua_tostring(L, -4));
     /* message, type, app, on, handler -> handler, message */
     lua_replace(L, -4);
     lua_pop(L, 2);
@@ -56,7 +67,7 @@ static bool push_decoded(lua_State *L, struct run *r)
 
 /* Pushes what a timer calls and its arguments; nothing if the timer has been forgotten.
  */
-static void push_timer(lua_State *L, const struct run *r)
+static void push_timer(lua_State *L, struct run *r)
 {
     host_push(L, KEY_TIMERS);
     lua_rawgeti(L, -1, (lua_Integer)r->timer);
@@ -76,10 +87,10 @@ static void push_timer(lua_State *L, const struct run *r)
     if (lua_type(L, entry) != LUA_TSTRING)
         return;
     app_push(L, "timers", lua_tostring(L, entry));
+    name(L, r, "timer ", lua_tostring(L, entry));
     if (lua_isnil(L, -1))
         luaL_error(L, "a timer is due, but app.timers.%s is not there",
                    lua_tostring(L, entry));
-    stall_log_name(host_of(L)->setup.stall_log, lua_tostring(L, entry));
     lua_replace(L, entry);
 }
 
@@ -103,6 +114,7 @@ int call_push(lua_State *L, struct run *r)
     case RUN_MESSAGE:
         app_push(L, NULL, "on_message");
         if (lua_isfunction(L, -1)) {
+            name(L, r, "on_message", "");
             client_push(L, r->client);
             lua_pushlstring(L, (const char *)r->data.at, r->data.len);
             lua_pushboolean(L, r->binary);
@@ -131,6 +143,7 @@ int call_push(lua_State *L, struct run *r)
             return 0;
         break;
     case RUN_REQUEST:
+        name(L, r, "http ", r->asked->route);
         if (!route_push(L, r))
             return 0;
         break;

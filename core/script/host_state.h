@@ -23,6 +23,8 @@ enum run_kind {
     RUN_RESUME
 };
 
+enum { HANDLER_NAME_MAX = 64 };
+
 /* A plain HTTP request whose handler has not ended. */
 struct asked {
     uint64_t id;       /* of its connection */

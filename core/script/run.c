@@ -16,12 +16,16 @@
 
 enum { TEXT_KEEP_BYTES = 64 * 1024 };
 
-/* What the log calls it. */
-static const char *kind_name(enum run_kind kind)
+/* What the log calls the run's handler until call_push knows better. */
+static void name_run(struct run *r)
 {
-    static const char *const names[] = {"on_open", "message", "on_close", "timer",
-                                        "event",   "request", "resumed"};
-    return names[kind];
+    static const char *const names[] = {
+        [RUN_OPEN] = "on_open",   [RUN_MESSAGE] = "message", [RUN_CLOSE] = "on_close",
+        [RUN_TIMER] = "timer",    [RUN_EVENT] = "event",     [RUN_REQUEST] = "http",
+        [RUN_RESUME] = "resumed",
+    };
+    const char *name = r->task ? r->task->name : r->event ? r->event : names[r->kind];
+    memccpy(r->name, name, '\0', sizeof r->name); /* all of them are short enough */
 }
 
 /* What on_open returned: false [, code [, reason]] refuses. */
@@ -100,6 +104,7 @@ static int begin_run(lua_State *L)
         r->task->kind = (uint8_t)r->kind;
         r->task->wait = NULL;
         r->task->push_reply = NULL;
+        memcpy(r->task->name, r->name, sizeof r->name);
     }
     resume(L, r, n);
     return 0;
@@ -122,13 +127,14 @@ void run_send_error(struct host *h, struct client *c, const char *what)
 static void report(struct host *h, const struct run *r, const char *error)
 {
     stats_add(&h->setup.stats->handler_errors, 1);
+    const char *quote = strchr(r->name, ' ') ? "\"" : "";
     if (r->asked)
-        log_error(h->setup.log, "handler failed handler=%s route=\"%s\": %s",
-                  kind_name(r->kind), r->asked->route, error);
+        log_error(h->setup.log, "handler failed handler=%s%s%s: %s", quote, r->name,
+                  quote, error);
     else
-        log_error(h->setup.log, "handler failed handler=%s client=%llu: %s",
-                  kind_name(r->kind),
-                  r->client ? (unsigned long long)r->client->id : 0ULL, error);
+        log_error(h->setup.log, "handler failed handler=%s%s%s client=%llu: %s", quote,
+                  r->name, quote, r->client ? (unsigned long long)r->client->id : 0ULL,
+                  error);
 }
 
 static void fail(struct host *h, struct run *r)
@@ -164,8 +170,8 @@ static void refuse(struct host *h, struct run *r)
 bool run_handler(struct host *h, struct run *r)
 {
     r->handler = r->task ? (enum run_kind)r->task->kind : r->kind;
-    stall_log_begin(h->setup.stall_log, kind_name(r->kind),
-                    r->client ? r->client->id : 0);
+    name_run(r);
+    stall_log_begin(h->setup.stall_log, r->name, r->client ? r->client->id : 0);
     if (vm_call(&h->vm, begin_run, r, r->error) < 0) {
         r->failed = true;
         r->no_memory = h->vm.no_memory;

@@ -26,9 +26,10 @@ struct run {
     task_push_reply *push_reply; /* RESUME: with what its wait turns that into values */
     const char *nothing; /* RESUME: why what it waited for does not come, or NULL */
     /* out */
-    enum run_kind handler;      /* the kind that a RESUME goes on with, else the same */
-    const char *protocol_error; /* the message was no business of the script's */
-    bool too_deep;              /* and why: its JSON is nested too deeply */
+    char name[HANDLER_NAME_MAX]; /* of the handler, for the log: like on.say */
+    enum run_kind handler;       /* the kind that a RESUME goes on with, else the same */
+    const char *protocol_error;  /* the message was no business of the script's */
+    bool too_deep;               /* and why: its JSON is nested too deeply */
     bool yielded, failed, refused;
     bool no_memory, expired; /* and why it failed: the script's memory, or its time */
     uint16_t refuse_code;

@@ -18,6 +18,7 @@ struct task {
     uint64_t client;             /* whose handler runs, or 0 */
     struct asked *asked;         /* the request that it responds to, or NULL */
     uint8_t kind;                /* enum run_kind, never RESUME */
+    char name[HANDLER_NAME_MAX]; /* for the log */
     struct timer *wait;          /* while it waits: until when at the latest */
     task_push_reply *push_reply; /* it waits for a reply whose id is the timer's; or NULL:
                                   * for the timer alone */

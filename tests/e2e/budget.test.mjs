@@ -102,7 +102,7 @@ for (const [name, code, why] of BROKEN) {
     assert.deepEqual([await caro.next(), await caro.next()], ["before", "after"]);
     await caro.results();
 
-    const [, line, traceback] = await stage.server.waitLog(/ error handler failed handler=message client=\d+: (.*)((?:\n\t.*)*)\n/);
+    const [, line, traceback] = await stage.server.waitLog(/ error handler failed handler=on\.run client=\d+: (.*)((?:\n\t.*)*)\n/);
     assert.match(line, why);
     assert.match(line + traceback, /\brun:\d+:/);
     assert.deepEqual(await ana.run("return #client:rooms(), chat.room('patio').size"), [1, 3]);

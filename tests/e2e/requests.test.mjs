@@ -287,7 +287,7 @@ for (const [name, code, why] of [
   requests(`response_that_is_${name}_is_a_500`, async (server, stage) => {
     const { status, body } = await run(server, stage, code);
     assert.deepEqual([status, body], [500, '{"error":"internal"}']);
-    await server.waitLog(new RegExp(`handler failed handler=request route="POST /run": .*${why}`));
+    await server.waitLog(new RegExp(`handler failed handler="http POST /run": .*${why}`));
     assert.equal((await run(server, stage, "return 200, 'next'")).body, "next");
   });
 }
@@ -298,7 +298,7 @@ requests("request_whose_handler_fails_gets_500_and_nothing_of_it_happens", async
     const { status, headers, body } = await run(server, stage, `chat.room('patio'):send('"no"'); chat.send('"no"'); ${code}`);
     assert.deepEqual([status, headers["content-type"], body], [500, "application/json", '{"error":"internal"}']);
   }
-  await server.waitLog(/handler failed handler=request route="POST \/run": .*too late\n\tstack traceback:\n\t/);
+  await server.waitLog(/handler failed handler="http POST \/run": .*too late\n\tstack traceback:\n\t/);
   await run(server, stage, `chat.room('patio'):send('"yes"') return 200`);
   assert.equal(await ana.next(), "yes");
   await ana.close();
@@ -306,7 +306,7 @@ requests("request_whose_handler_fails_gets_500_and_nothing_of_it_happens", async
 
 requests("request_whose_handler_is_out_of_time_gets_500", async (server, stage) => {
   assert.equal((await run(server, stage, "while true do end")).status, 500);
-  await server.waitLog(/handler failed handler=request route="POST \/run": .*out of time/);
+  await server.waitLog(/handler failed handler="http POST \/run": .*out of time/);
   assert.equal((await run(server, stage, "return 200")).status, 200);
 }, { args: ["--handler-time", "50"] });
 
@@ -380,7 +380,7 @@ requests("request_may_wait_and_commits_what_came_before", async (server, stage) 
   assert.equal(await ana.next(), "after");
   const { status } = await run(server, stage, `chat.room('patio'):send('"1"') chat.sleep(0) chat.room('patio'):send('"2"') error("x")`);
   assert.equal(status, 500);
-  await server.waitLog(/handler failed handler=resumed route="POST \/run"/);
+  await server.waitLog(/handler failed handler="http POST \/run"/);
   await run(server, stage, `chat.room('patio'):send('"3"') return 200`);
   assert.deepEqual([await ana.next(), await ana.next()], ["1", "3"]);
   await ana.close();

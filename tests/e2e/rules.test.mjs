@@ -283,7 +283,7 @@ scenario("timers_refuse_what_they_cannot_call", RUN, async (stage) => {
 scenario("a_timer_whose_name_is_gone_is_an_error_in_the_log", RUN, async (stage) => {
   const [ana] = await stage.actors(1);
   await ana.run("chat.after(0, 'nobody')");
-  await stage.server.waitLog(/handler=timer.*app\.timers\.nobody is not there/);
+  await stage.server.waitLog(/handler="timer nobody".*app\.timers\.nobody is not there/);
 });
 
 scenario("spawn_runs_by_itself_after_the_handler", RUN, async (stage) => {

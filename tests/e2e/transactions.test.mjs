@@ -22,12 +22,12 @@ const WORLD = `
 
 /* How a handler that has had effects fails. */
 const ENDS = [
-  ["raises", (effect) => `${effect}; error("too late")`, [], /handler=message client=\d+: run:1: too late\n\tstack traceback:\n\t/],
-  ["is_out_of_time", (effect) => `${effect}; while true do end`, [], /handler=message client=\d+: run:1: out of time/],
+  ["raises", (effect) => `${effect}; error("too late")`, [], /handler=on\.run client=\d+: run:1: too late\n\tstack traceback:\n\t/],
+  ["is_out_of_time", (effect) => `${effect}; while true do end`, [], /handler=on\.run client=\d+: run:1: out of time/],
   ["is_out_of_memory", (effect) => `${effect}; local t = {}; for i = 1, math.huge do t[i] = { i } end`,
-    ["--script-memory", "8m", "--handler-time", "5000"], /handler=message client=\d+: .*not enough memory/],
-  ["raises_after_it_waited", (effect) => `chat.sleep(0); ${effect}; error("too late")`, [], /handler=resumed client=\d+: run:1: too late/],
-  ["is_out_of_time_after_it_waited", (effect) => `chat.sleep(0); ${effect}; while true do end`, [], /handler=resumed client=\d+: run:1: out of time/],
+    ["--script-memory", "8m", "--handler-time", "5000"], /handler=on\.run client=\d+: .*not enough memory/],
+  ["raises_after_it_waited", (effect) => `chat.sleep(0); ${effect}; error("too late")`, [], /handler=on\.run client=\d+: run:1: too late/],
+  ["is_out_of_time_after_it_waited", (effect) => `chat.sleep(0); ${effect}; while true do end`, [], /handler=on\.run client=\d+: run:1: out of time/],
 ];
 
 /* Ana and Beto are in the patio (Beto came first), Ana in the kitchen too; Caro watches from nowhere, and a timer of
@@ -186,7 +186,7 @@ scenario("a_failure_after_sleep_undoes_only_what_came_after", RUN, async (stage)
   assert.equal(await ana.next(), 1);
   await ana.next();
   assert.equal(ana.client.raw, INTERNAL);
-  await stage.server.waitLog(/handler failed handler=resumed client=\d+: .*late\n\tstack traceback/);
+  await stage.server.waitLog(/handler failed handler=on\.run client=\d+: .*late\n\tstack traceback/);
   assert.match(await beto.value(WORLD), /^patio 1: \d+\nana: patio$/);
   await ana.hearsNothing();
 });

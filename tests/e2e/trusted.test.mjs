@@ -59,10 +59,10 @@ scenario("a_handler_that_holds_the_server_is_named_while_it_does", TRUSTED, asyn
   const id = await ana.value("return client.id");
   ana.say(`chat.log("begun"); ${HOLD}; chat.log("done")`);
   await stage.server.waitLog(/script: begun/);
-  await stage.server.waitLog(new RegExp(`warn {2}a handler holds the server handler=run client=${id} seconds=1\\n`));
+  await stage.server.waitLog(new RegExp(`warn {2}a handler holds the server handler=on\\.run client=${id} seconds=1\\n`));
   assert.doesNotMatch(stage.server.stderr, /script: done/);
   await ana.results();
-  await stage.server.waitLog(new RegExp(`a handler held the server handler=run client=${id} seconds=2\\.\\d\\n`));
+  await stage.server.waitLog(new RegExp(`a handler held the server handler=on\\.run client=${id} seconds=2\\.\\d\\n`));
   assert.equal(stage.server.stderr.match(/a handler holds/g).length, 2, "once a second");
   await beto.hearsNothing();
   assert.equal(stage.server.stderr.match(/a handler held/g).length, 1);
