@@ -305,21 +305,57 @@ $(BUILD)/charlua.pc: tools
 	  'Version: $(VERSION)' 'Requires.private: $(filter-out libcurl,$(PKGS))' 'Libs: -L$${prefix}/lib -lcharlua' \
 	  'Libs.private: -lcurl -lev -lunistring -lm -pthread' 'Cflags: -I$${prefix}/include' >$@
 
-install: all $(BUILD)/charlua.pc ## install below PREFIX (default /usr/local), under DESTDIR
-	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib/pkgconfig include share/charlua/public share/charlua/types/charlua)
-	install -m755 $(BUILD)/charlua $(DESTDIR)$(PREFIX)/bin/
-	install -m644 $(BUILD)/libcharlua.a $(BUILD)/$(SO) $(DESTDIR)$(PREFIX)/lib/
-	ln -sf $(SO) $(DESTDIR)$(PREFIX)/lib/libcharlua.so
-	install -m644 core/charlua.h $(DESTDIR)$(PREFIX)/include/
-	install -m644 $(BUILD)/charlua.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
-	install -m644 scripts/*.lua scripts/README.md $(DESTDIR)$(PREFIX)/share/charlua/
-	install -m644 scripts/public/* $(DESTDIR)$(PREFIX)/share/charlua/public/
-	install -m644 scripts/types/*.lua $(DESTDIR)$(PREFIX)/share/charlua/types/
-	install -m644 scripts/types/charlua/*.lua $(DESTDIR)$(PREFIX)/share/charlua/types/charlua/
+# Files that people change where they are installed: rules, the page, units. They are staged as they will lie below
+# PREFIX, units with its paths. The manifest has their digests as they were installed, by which a changed one is known.
+STAGE    := $(BUILD)/stage
+TO       := $(DESTDIR)$(PREFIX)
+MANIFEST := $(TO)/share/charlua/.installed
 
-uninstall: ## remove what install put there
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/charlua lib/libcharlua.a lib/$(SO) lib/libcharlua.so include/charlua.h lib/pkgconfig/charlua.pc)
-	rm -rf $(DESTDIR)$(PREFIX)/share/charlua
+.PHONY: stage
+stage:
+	@rm -rf $(STAGE) && install -d $(addprefix $(STAGE)/,share/charlua/public share/charlua/types/charlua lib/systemd/system)
+	@install -m644 scripts/*.lua scripts/README.md $(STAGE)/share/charlua/
+	@install -m644 scripts/public/* $(STAGE)/share/charlua/public/
+	@install -m644 scripts/types/*.lua $(STAGE)/share/charlua/types/
+	@install -m644 scripts/types/charlua/*.lua $(STAGE)/share/charlua/types/charlua/
+	@for unit in charlua.service charlua.socket; do \
+	  sed 's#/usr/local#$(PREFIX)#g' examples/$$unit >$(STAGE)/lib/systemd/system/$$unit; done
+
+# In sh: `digest FILE`, and whether the file at $$f below PREFIX is as it was installed, by the manifest or by what is staged.
+KEPT := digest() { sha256sum <"$$1" | cut -d" " -f1; }; \
+	is_ours() { cmp -s "$(STAGE)/$$f" "$(TO)/$$f" || \
+	  { [ -f "$(MANIFEST)" ] && grep -qxF "$$(digest "$(TO)/$$f")  $$f" "$(MANIFEST)"; }; }; \
+	staged() { (cd $(STAGE) && find * -type f | LC_ALL=C sort); }; \
+	installed() { { staged; sed "s/^[^ ]*  //" "$(MANIFEST)" 2>/dev/null || true; } | LC_ALL=C sort -u; };
+
+install: all stage $(BUILD)/charlua.pc ## install below PREFIX (default /usr/local), under DESTDIR; what was changed there stays
+	install -d $(addprefix $(TO)/,bin lib/pkgconfig include share/doc/charlua)
+	install -m755 $(BUILD)/charlua $(TO)/bin/
+	install -m644 $(BUILD)/libcharlua.a $(BUILD)/$(SO) $(TO)/lib/
+	ln -sf $(SO) $(TO)/lib/libcharlua.so
+	install -m644 core/charlua.h $(TO)/include/
+	install -m644 $(BUILD)/charlua.pc $(TO)/lib/pkgconfig/
+	install -m644 README.md LICENSE $(TO)/share/doc/charlua/
+	@$(KEPT) installed | while read -r f; do \
+	  if [ ! -e "$(STAGE)/$$f" ]; then \
+	    [ ! -e "$(TO)/$$f" ] || ! is_ours || rm -f "$(TO)/$$f"; \
+	  elif [ -e "$(TO)/$$f" ] && ! is_ours; then \
+	    install -m644 "$(STAGE)/$$f" "$(TO)/$$f.new"; \
+	    echo "$(TO)/$$f was changed and stays as it is; the new one is $(TO)/$$f.new"; \
+	  else install -D -m644 "$(STAGE)/$$f" "$(TO)/$$f" && rm -f "$(TO)/$$f.new" || exit 1; fi; done
+	@cd $(STAGE) && find * -type f | LC_ALL=C sort | xargs sha256sum >"$(abspath $(BUILD))/manifest"
+	@install -m644 $(BUILD)/manifest "$(MANIFEST)"
+
+uninstall: stage ## remove what install put there, but for what was changed
+	rm -f $(addprefix $(TO)/,bin/charlua lib/libcharlua.a lib/$(SO) lib/libcharlua.so include/charlua.h lib/pkgconfig/charlua.pc)
+	rm -f $(addprefix $(TO)/share/doc/charlua/,README.md LICENSE)
+	@$(KEPT) installed | while read -r f; do \
+	  rm -f "$(TO)/$$f.new"; \
+	  if [ -e "$(TO)/$$f" ] && is_ours; then rm -f "$(TO)/$$f"; \
+	  elif [ -e "$(TO)/$$f" ]; then echo "$(TO)/$$f was changed and stays"; fi; done
+	@rm -f "$(MANIFEST)"
+	@for d in types/charlua types public .; do rmdir "$(TO)/share/charlua/$$d" 2>/dev/null || true; done
+	@rmdir "$(TO)/share/charlua" "$(TO)/share/doc/charlua" 2>/dev/null || true
 
 format: | have-clang ## format the C sources
 	clang-format -i core/*.[ch] core/*/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch] $(wildcard examples/*.c)

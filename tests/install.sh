@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # install.sh: installs below a scratch folder, as a package would, and uses what is there: the program finds its
-# rules and its page, a C program builds against the library by pkg-config, and uninstall leaves nothing.
+# rules and its page, a C program builds against the library by pkg-config, what people changed is neither
+# overwritten nor removed, and uninstall leaves nothing else.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export BUILD=${BUILD:-build}
@@ -22,9 +23,14 @@ at_make() {
 at_make install
 for file in bin/charlua lib/libcharlua.a lib/libcharlua.so include/charlua.h lib/pkgconfig/charlua.pc \
   share/charlua/chat.lua share/charlua/README.md share/charlua/public/index.html \
-  share/charlua/types/charlua.lua share/charlua/types/charlua/test.lua; do
+  share/charlua/types/charlua.lua share/charlua/types/charlua/test.lua share/doc/charlua/README.md \
+  share/doc/charlua/LICENSE lib/systemd/system/charlua.service lib/systemd/system/charlua.socket; do
   [[ -e $root/usr/$file ]] || fail Makefile "install leaves out $file"
 done
+
+grep -q '^ExecStart=/usr/bin/charlua' "$root/usr/lib/systemd/system/charlua.service" ||
+  fail Makefile "the unit that is installed starts another program"
+! grep -rq /usr/local "$root/usr/lib/systemd" || fail Makefile "an installed unit names /usr/local"
 
 # The program, from another folder, with everything at its default but the port.
 mkfifo "$work/fifo"
@@ -70,6 +76,29 @@ for program in shared static; do
 done
 : >"$work/log"
 
+# A new version comes: what people changed stays, what they did not change is replaced, and what they added is theirs.
+share=$root/usr/share/charlua
+echo "-- mine" >>"$share/chat.lua"
+echo "-- old" >"$share/rooms.lua"
+echo "-- gone" >"$share/gone.lua"
+old=$(sha256sum <"$share/rooms.lua" | cut -d' ' -f1) gone=$(sha256sum <"$share/gone.lua" | cut -d' ' -f1)
+sed -i "s#^.*  share/charlua/rooms.lua#$old  share/charlua/rooms.lua#" "$share/.installed"
+echo "$gone  share/charlua/gone.lua" >>"$share/.installed"
+echo "return {}" >"$share/own.lua"
+at_make install >"$work/said"
+[[ $(tail -1 "$share/chat.lua") == "-- mine" ]] || fail Makefile "install overwrites a chat.lua that was changed"
+cmp -s scripts/chat.lua "$share/chat.lua.new" || fail Makefile "install does not put the new chat.lua beside the changed one"
+grep -q "chat.lua was changed and stays as it is; the new one is .*chat.lua.new" "$work/said" ||
+  fail Makefile "install does not say that chat.lua was changed"
+cmp -s scripts/rooms.lua "$share/rooms.lua" || fail Makefile "install does not replace a module that nobody changed"
+[[ ! -e $share/rooms.lua.new && ! -e $share/gone.lua ]] || fail Makefile "install leaves what the version before had"
+at_make uninstall >"$work/said"
+grep -q "chat.lua was changed and stays" "$work/said" || fail Makefile "uninstall does not say what it leaves"
+left=$(cd "$root" && find . ! -type d | LC_ALL=C sort | tr '\n' ' ')
+[[ $left == "./usr/share/charlua/chat.lua ./usr/share/charlua/own.lua " ]] || fail Makefile "uninstall leaves $left"
+rm "$share/chat.lua" "$share/own.lua"
+
+at_make install
 at_make uninstall
 left=$(find "$root" ! -type d)
 [[ -z $left ]] || fail Makefile "uninstall leaves $left"
