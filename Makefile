@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 CC     ?= cc
 
 LIB_PACKAGES  := gcc pkg-config liblua5.4-dev libev-dev libssl-dev lua-cjson-dev zlib1g-dev liburing-dev libcurl4-openssl-dev libunistring-dev
-TEST_PACKAGES := libcmocka-dev chromium lua-check clang clang-format curl openssl
+TEST_PACKAGES := libcmocka-dev chromium lua-check clang clang-format curl openssl locales
 # The clients of tests/e2e/peers.
 PEER_PACKAGES := python3-tornado python3-websocket libmojolicious-perl libio-socket-ssl-perl golang-go \
                  golang-github-gorilla-websocket-dev
@@ -177,8 +177,8 @@ $(BUILD)/unit/%: tests/unit/%.c $(UNITHELP) $(BARE)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -Itests/unit -o $@ $< $(filter %.o,$^) -lcmocka -lcrypto -lz $(UNITLIBS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 
 # Those that compare with Lua's own libraries, and what they need.
-$(BUILD)/unit/test_pattern $(BUILD)/unit/test_guard: $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/loader.c %/trusted.c,$(wildcard core/lua/*.c)))
-$(BUILD)/unit/test_pattern $(BUILD)/unit/test_guard: UNITLIBS := $(shell pkg-config --libs lua5.4 2>/dev/null) -lm
+$(BUILD)/unit/test_pattern $(BUILD)/unit/test_guard $(BUILD)/unit/test_locale: $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/loader.c %/trusted.c,$(wildcard core/lua/*.c)))
+$(BUILD)/unit/test_pattern $(BUILD)/unit/test_guard $(BUILD)/unit/test_locale: UNITLIBS := $(shell pkg-config --libs lua5.4 lua5.4-cjson 2>/dev/null) -lm
 
 $(BUILD)/unit/test_name_key: $(BUILD)/core/script/name_key.o
 $(BUILD)/unit/test_name_key: UNITLIBS := -lunistring

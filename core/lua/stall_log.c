@@ -51,9 +51,11 @@ static uint64_t read_run(struct stall_log *w, struct look *l)
 static void look(struct stall_log *w, struct look *l)
 {
     struct look next = {.since = clock_now()};
-    if (l->told && atomic_load(&w->count) != l->count)
-        log_warn(w->log, "a handler held the server handler=%s client=%llu seconds=%.1f",
-                 l->name, (unsigned long long)l->client, next.since - l->since);
+    if (l->told && atomic_load(&w->count) != l->count) {
+        int tenths = (int)((next.since - l->since) * 10); /* %f asks the locale */
+        log_warn(w->log, "a handler held the server handler=%s client=%llu seconds=%d.%d",
+                 l->name, (unsigned long long)l->client, tenths / 10, tenths % 10);
+    }
     next.count = read_run(w, &next);
     if (next.count != l->count || next.count % 2 == 0) {
         *l = next;

@@ -130,7 +130,9 @@ int vm_call(struct vm *vm, lua_CFunction f, void *arg, char error[VM_ERROR_SIZE]
     lua_pushcfunction(L, f);
     lua_pushlightuserdata(L, arg);
     lua_State *before = budget_run(&vm->budget, L);
+    locale_t theirs = uselocale(vm->locale);
     int status = lua_pcall(L, 1, 0, top + 1);
+    uselocale(theirs);
     budget_run(&vm->budget, before);
     if (status != LUA_OK)
         snprintf(error, VM_ERROR_SIZE, "%s",
@@ -144,9 +146,14 @@ int vm_call(struct vm *vm, lua_CFunction f, void *arg, char error[VM_ERROR_SIZE]
 int vm_open(struct vm *vm, size_t memory_max, void *self)
 {
     *vm = (struct vm){.memory_max = memory_max};
-    vm->L = lua_newstate(allocate, vm);
-    if (!vm->L)
+    vm->locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    if (!vm->locale)
         return -1;
+    vm->L = lua_newstate(allocate, vm);
+    if (!vm->L) {
+        vm_close(vm);
+        return -1;
+    }
     *(void **)lua_getextraspace(vm->L) = self;
     budget_watch(vm->L);
     return 0;
@@ -157,5 +164,8 @@ void vm_close(struct vm *vm)
     if (vm->L)
         lua_close(vm->L);
     vm->L = NULL;
+    if (vm->locale)
+        freelocale(vm->locale);
+    vm->locale = (locale_t)0;
     budget_deinit(&vm->budget);
 }

@@ -6,6 +6,8 @@
 
 #include "lua/budget.h"
 
+#include <locale.h>
+
 enum { VM_ERROR_SIZE = 2048 };
 
 struct vm {
@@ -15,6 +17,7 @@ struct vm {
     const double *now; /* seconds since 1970 for os.time and os.date */
     bool refused;      /* a string was, for its length, since the budget began */
     bool no_memory;    /* the last vm_call failed for it */
+    locale_t locale;   /* of all that runs in it: C's */
 };
 
 /* Opens a state whose allocations stay under `memory_max` bytes. `self` can be had back
@@ -51,8 +54,10 @@ size_t vm_string_max(const struct vm *vm);
 /* Raises when `len` bytes are too long for a string. */
 void vm_check_string(lua_State *L, size_t len);
 
-/* Calls f(L) with `arg` as a light userdata under protection. Returns 0, or -1 with the
- * message and, if there is one, the traceback in `error`. The stack is as it was. */
+/* Calls f(L) with `arg` as a light userdata under protection, in the locale C whatever an
+ * embedding program has set: numbers have a point, and letters are ASCII's. Returns 0, or
+ * -1 with the message and, if there is one, the traceback in `error`. The stack is as it
+ * was. */
 int vm_call(struct vm *vm, lua_CFunction f, void *arg, char error[VM_ERROR_SIZE]);
 
 /* Describes the error value on top of `from`, with a traceback of `from`, into `error`.
