@@ -4,6 +4,7 @@
 #include "lua/vm.h"
 
 #include <lauxlib.h>
+#include <string.h>
 
 enum {
     DECODE_NS = 30, /* a byte */
@@ -16,8 +17,14 @@ enum {
 static int decode_json(lua_State *L)
 {
     size_t len;
-    luaL_checklstring(L, 1, &len);
+    const char *text = luaL_checklstring(L, 1, &len), *nul = memchr(text, 0, len);
     budget_work(L, len * DECODE_NS);
+    if (nul) { /* it ends the text for lua-cjson, and would hide what comes then */
+        lua_pushnil(L);
+        lua_pushfstring(L, "a NUL is no JSON: found at character %I",
+                        (LUAI_UACINT)(nul - text) + 1);
+        return 2;
+    }
     return guard_original(L);
 }
 
