@@ -187,7 +187,7 @@ check_names() {
       rest = $0; code = ""; said = ""
       if (FILENAME ~ /\.md$/) {
         n = split(rest, parts, "`")
-        for (i = 2; i <= n; i += 2) said = said " " parts[i]
+        for (i = 2; i <= n; i += 2) if (parts[i] !~ /[.\/{]/) said = said " " parts[i] # a file is for check_links
       } else if (FILENAME ~ /\.lua$/) {
         code = rest
       } else {
@@ -215,9 +215,20 @@ check_names() {
     }' core/*.[ch] core/*/*.[ch] core/play/*.lua core/README.md core/*/README.md
 }
 
-# The options of --help against the rows of README.md, both ways.
+# The options of --help against the rows of README.md, both ways; and the defaults that are one number or word.
 check_options() {
   local helped told name
+  "$BUILD/charlua" --help | awk '
+    /^  --/ { option = $1 }
+    match($0, /\(default: [a-z0-9]+\)/) { said[option] = substr($0, RSTART + 10, RLENGTH - 11) }
+    END { while ((getline row < "README.md") > 0) {
+      line++
+      if (split(row, cell, /[|`]/) < 5 || row !~ /^\| `--/) continue
+      name = cell[3]; sub(/ .*/, "", name)
+      split(row, column, " *\\| *"); gsub(/`/, "", column[3])
+      if (name in said && column[3] != said[name])
+        print "README.md:" line ": the default of " name " is " said[name] ", not " column[3] }
+    }'
   helped=$("$BUILD/charlua" --help | grep -oE '^  --[a-z-]+' | tr -d ' ' | sort)
   told=$(grep -oE '^\| `--[a-z-]+' README.md | sed 's/.*`//' | sort)
   for name in $(comm -23 <(echo "$helped") <(echo "$told")); do
@@ -268,6 +279,10 @@ check_links() {
   done < <(git ls-files -co --exclude-standard -- '*README.md')
   { grep -noE '`(core|scripts|tests|examples)/[A-Za-z0-9_./-]*`' README.md || true; } | tr -d '`' | while IFS=: read -r place link; do
     [[ -e $link ]] || echo "README.md:$place: there is no $link: mend the path"
+  done
+  grep -noE '`([a-z0-9_]+/)+[A-Za-z0-9_.-]*`' core/README.md core/*/README.md | tr -d '`' | while IFS=: read -r file place link; do
+    [[ -e $link || -e core/$link || -e core/$link.c || -e core/$link.h || -e $(dirname "$file")/$link ]] ||
+      echo "$file:$place: there is no $link: mend the path"
   done
   for file in . core core/*/ scripts tests tests/*/ examples; do
     [[ $file == tests/e2e/fixtures* || -e $file/README.md ]] || echo "${file%/}:1: the folder has no README.md: say in a few lines what lives there"
