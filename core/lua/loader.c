@@ -25,8 +25,29 @@ static void look(struct loaded_file *f)
 {
     struct stat st;
     bool there = stat(f->path, &st) == 0;
-    f->mtime = there ? st.st_mtim : (struct timespec){0};
-    f->size = there ? st.st_size : -1;
+    f->size = -1;
+    f->device = f->inode = 0;
+    f->mtime = f->ctime = (struct timespec){0};
+    if (!there)
+        return;
+    f->size = st.st_size;
+    f->device = st.st_dev;
+    f->inode = st.st_ino;
+    f->mtime = st.st_mtim;
+    f->ctime = st.st_ctim;
+}
+
+static bool is_same_time(struct timespec a, struct timespec b)
+{
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+/* Whether it is the same file, untouched. Size and time alone miss a link that is turned
+ * to a file of another folder: who builds images gives every file the same time. */
+static bool is_same(const struct loaded_file *a, const struct loaded_file *b)
+{
+    return a->size == b->size && a->device == b->device && a->inode == b->inode &&
+           is_same_time(a->mtime, b->mtime) && is_same_time(a->ctime, b->ctime);
 }
 
 /* Notes that `path` was asked for. */
@@ -48,13 +69,65 @@ bool loader_has_changed(struct loader *l)
     for (int i = 0; i < l->count; i++) {
         struct loaded_file before = l->files[i];
         look(&l->files[i]);
-        moving |= before.size != l->files[i].size ||
-                  before.mtime.tv_sec != l->files[i].mtime.tv_sec ||
-                  before.mtime.tv_nsec != l->files[i].mtime.tv_nsec;
+        moving |= !is_same(&before, &l->files[i]);
     }
     bool settled = l->changed && !moving;
     l->changed = moving;
     return settled;
+}
+
+void loader_keep(struct loader *to, const struct loader *from)
+{
+    size_t size = (size_t)from->count * sizeof *from->files;
+    struct loaded_file *files = malloc(size + 1);
+    loader_deinit(to);
+    if (!files)
+        return;
+    if (size)
+        memcpy(files, from->files, size);
+    to->files = files;
+    to->count = from->count;
+}
+
+static const struct loaded_file *find(const struct loader *l, const char *path)
+{
+    for (int i = 0; i < l->count; i++)
+        if (strcmp(l->files[i].path, path) == 0)
+            return &l->files[i];
+    return NULL;
+}
+
+/* Appends " field=" before the first name and "," before others, as far as they fit. */
+static void append_name(char *text, size_t size, const char *field, const char *path,
+                        int *count)
+{
+    const char *slash = strrchr(path, '/');
+    size_t len = strlen(text);
+    const char *name = slash ? slash + 1 : path;
+    if (len + strlen(field) + strlen(name) + 4 > size)
+        return;
+    if (*count == 0)
+        snprintf(text + len, size - len, " %s=%s", field, name);
+    else
+        snprintf(text + len, size - len, ",%s", name);
+    ++*count;
+}
+
+void loader_describe(const struct loader *before, const struct loader *now, char *text,
+                     size_t size)
+{
+    int changed = 0, added = 0, removed = 0;
+    const struct loaded_file *old;
+    text[0] = '\0';
+    for (int i = 0; i < now->count; i++)
+        if ((old = find(before, now->files[i].path)) && !is_same(old, &now->files[i]))
+            append_name(text, size, "changed", now->files[i].path, &changed);
+    for (int i = 0; i < now->count; i++)
+        if (!find(before, now->files[i].path))
+            append_name(text, size, "added", now->files[i].path, &added);
+    for (int i = 0; i < before->count; i++)
+        if (!find(now, before->files[i].path))
+            append_name(text, size, "removed", before->files[i].path, &removed);
 }
 
 /* Compiles `path`, or `source` in its place, with the globals at `environment`; pushes

@@ -16,8 +16,9 @@ enum { LOADER_FILES_MAX = 256, LOADER_PATH_MAX = 1024 };
 /* A file that the last load read or tried to read, and how it looked then. */
 struct loaded_file {
     char path[LOADER_PATH_MAX];
-    struct timespec mtime; /* zero: it was not there */
-    int64_t size;
+    int64_t size; /* -1: it was not there, and all else is zero */
+    uint64_t device, inode;
+    struct timespec mtime, ctime;
 };
 
 struct loader {
@@ -40,5 +41,14 @@ void loader_run(lua_State *L, struct loader *l, const char *script, struct bytes
 /* True once after any of the files has changed and has then stayed the same from one call
  * to the next. */
 bool loader_has_changed(struct loader *l);
+
+/* Keeps the list of files of `from` in `to`, whose own is given up. Without memory it
+ * becomes empty. */
+void loader_keep(struct loader *to, const struct loader *from);
+
+/* Writes which files `now` has otherwise than `before`, as they were at their loads, as
+ * fields of a log line: " changed=a.lua,b.lua added=c.lua removed=d.lua"; empty: none. */
+void loader_describe(const struct loader *before, const struct loader *now, char *text,
+                     size_t size);
 
 #endif

@@ -83,6 +83,7 @@ void host_free(struct host *h)
         free(a);
     map_deinit(&h->asked);
     loader_deinit(&h->loader);
+    loader_deinit(&h->in_force);
     buf_deinit(&h->mail.buf);
     buf_deinit(&h->text);
     buf_deinit(&h->cancelled);

@@ -37,7 +37,8 @@ struct asked {
 struct host {
     struct host_setup setup;
     struct vm vm;
-    struct loader loader;
+    struct loader loader;   /* of the last load, even if it failed */
+    struct loader in_force; /* the files of the rules in force, as they were then */
     struct world world;
     struct timers timers;
     struct map asked;  /* struct asked by id */

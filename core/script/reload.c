@@ -104,6 +104,16 @@ static int load_in_scratch(struct host *live, char error[VM_ERROR_SIZE])
     return result;
 }
 
+static void log_loaded(struct host *h, bool again)
+{
+    char changes[512] = "";
+    if (again)
+        loader_describe(&h->in_force, &h->loader, changes, sizeof changes);
+    log_info(h->setup.log, "rules %s script=%s%s%s", again ? "reloaded" : "loaded",
+             h->setup.script, changes, again && !*changes ? " changed=none" : "");
+    loader_keep(&h->in_force, &h->loader);
+}
+
 int host_load(struct host *h)
 {
     char error[VM_ERROR_SIZE];
@@ -119,8 +129,7 @@ int host_load(struct host *h)
     h->is_loaded = true;
     world_post(&h->world); /* the shards know the subprotocols before anyone comes */
     stats_add(&h->setup.stats->reloads, again);
-    log_info(h->setup.log, "rules %s script=%s", again ? "reloaded" : "loaded",
-             h->setup.script);
+    log_loaded(h, again);
     (void)run_event(h, again ? "on_reload" : "on_start");
     world_post(&h->world);
     return 0;

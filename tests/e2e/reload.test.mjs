@@ -1,6 +1,12 @@
-/* reload.test.mjs: new rules while 100 clients talk: nobody is disconnected, no message is lost or doubled. */
+/* reload.test.mjs: new rules while 100 clients talk: nobody is disconnected, no message is lost or doubled; what is
+ * noticed of files, and what the log says of it. */
 import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connect } from "./client.mjs";
 import { scenario } from "./scenario.mjs";
+import { overThreads } from "./server.mjs";
 
 const ROOMS = 25, MEMBERS = 4, RELOADS = 20;
 
@@ -124,3 +130,61 @@ scenario("a_broken_reload_says_file_line_and_reason", { rules: rules(0) }, async
     assert.equal((await ana.next()).version, 0);
   }
 });
+
+/* --- what is noticed, and what is said of it ------------------------------- */
+
+/* A folder with these files (name to text), all of one time, which is put away later. */
+function folderOf(files, defer) {
+  const folder = mkdtempSync(join(tmpdir(), "charlua-reload-"));
+  defer(() => rmSync(folder, { recursive: true }));
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(join(folder, name, ".."), { recursive: true });
+    writeFileSync(join(folder, name), text);
+    utimesSync(join(folder, name), 1, 1); /* as who builds images does, so that images are the same */
+  }
+  return folder;
+}
+
+const greeting = (word) => `local app = { api = 1 }
+function app.on_open(client) client:send { word = "${word}" } end
+return app
+`;
+
+const linked = ({ defer }) => {
+  const folder = folderOf({ "v1/rules.lua": greeting("one"), "v2/rules.lua": greeting("two") }, defer);
+  symlinkSync("v1", join(folder, "current"));
+  return { folder, script: join(folder, "current/rules.lua"), args: ["--watch"] };
+};
+
+overThreads("watch_notices_a_link_that_is_turned_to_a_file_of_the_same_size_and_time", linked, async (server, { options }) => {
+  assert.equal((await (await connect(server.url)).next()).word, "one");
+  symlinkSync("v2", join(options.folder, "draft"));
+  renameSync(join(options.folder, "draft"), join(options.folder, "current"));
+  await server.waitLog(/rules reloaded script=\S+ changed=rules\.lua\n/);
+  assert.equal((await (await connect(server.url)).next()).word, "two");
+}, { threads: [0, 3] });
+
+const modules = ({ defer }) => {
+  const folder = folderOf({ "rules.lua": `require "a"\nrequire "b"\n${greeting("x")}`, "a.lua": "return 1", "b.lua": "return 1", "c.lua": "return 1" }, defer);
+  return { folder, script: join(folder, "rules.lua") };
+};
+
+overThreads("a_reload_says_which_files_are_others", modules, async (server, { options: { folder, script } }) => {
+  const reloads = async (line) => {
+    const from = server.mark;
+    server.signal("SIGHUP");
+    await server.waitLog(line, { from });
+  };
+  await reloads(/rules reloaded script=\S+ changed=none\n/);
+  writeFileSync(join(folder, "a.lua"), "return 2");
+  await reloads(/rules reloaded script=\S+ changed=a\.lua\n/);
+  writeFileSync(script, `require "a"\nrequire "c"\n${greeting("y")}`);
+  writeFileSync(join(folder, "a.lua"), "return 3");
+  unlinkSync(join(folder, "b.lua"));
+  await reloads(/rules reloaded script=\S+ changed=rules\.lua,a\.lua added=c\.lua removed=b\.lua\n/);
+  writeFileSync(join(folder, "c.lua"), "return +");
+  await reloads(/rules not reloaded, the old ones stay in force script=\S+: .*c\.lua/);
+  writeFileSync(join(folder, "c.lua"), "return 1 + 1");
+  await reloads(/rules reloaded script=\S+ changed=c\.lua\n/);
+  await reloads(/rules reloaded script=\S+ changed=none\n/);
+}, { threads: [0, 3] });
