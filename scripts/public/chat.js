@@ -6,6 +6,9 @@
 const MAX_NAME = 64;
 const MAX_TEXT = 4096;
 const MAX_KEPT = 500; /* lines that stay in the page */
+const LIST_MAX = 1000; /* a list of people with so many may have been cut */
+const PAGE_SIZE = 200; /* people asked for at a time, beyond these */
+const MAX_UNKNOWN = 50; /* people whose names are still to be asked for */
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 30_000;
 const ANSWER_MS = 15_000; /* a server that is silent for this long after a question is taken for lost */
@@ -362,7 +365,7 @@ function addNote(template, values, time, className = "") {
   append(make("div", `note ${className}`, ...sentence(template, values), timeNode(at)));
 }
 
-/* who: {name, mine, to}, where `to` is the other's name in a whisper of mine, and "" in one to me. */
+/* who: {uid, name, known, mine, to}, where `to` is the other's name in a whisper of mine, and "" in one to me. */
 function addMessage(who, content, time) {
   const at = readTime(time);
   startDay(at);
@@ -385,7 +388,9 @@ function addMessage(who, content, time) {
   face.setAttribute("aria-hidden", "true");
   const text = make("span", "text", ...textNodes(content));
   text.dir = "auto";
-  append(make("div", names.join(" "), face, head, make("div", "bubble", text, timeNode(at))));
+  const message = make("div", names.join(" "), face, head, make("div", "bubble", text, timeNode(at)));
+  if (!who.known) message.dataset.unknown = who.uid;
+  append(message);
 
   if (who.mine) {
     scrollToEnd();
@@ -398,6 +403,19 @@ function addMessage(who, content, time) {
   if (isAway()) {
     unread++;
     showUnread();
+  }
+}
+
+/* The name of somebody who has spoken already is known now. */
+function nameMessages(uid, name) {
+  const hue = hueOf(name);
+  for (const message of log.querySelectorAll(`[data-unknown="${uid}"]`)) {
+    delete message.dataset.unknown;
+    const [face, who] = message.children;
+    face.className = `face ${hue}`;
+    face.textContent = initialOf(name);
+    who.className = `who ${hue}`;
+    who.querySelector(".name").textContent = name;
   }
 }
 
@@ -418,16 +436,25 @@ new ResizeObserver(() => {
 document.addEventListener("visibilitychange", markRead);
 window.addEventListener("focus", markRead);
 
-/* ---- People ---- */
+/* ---- People ----
+ *
+ * In a room of thousands the server's list has the first 1,000 in order of joining: such a room is a crowd here. The
+ * panel then shows those who were listed, in that order, and asks for more when the reader comes to their end. Others
+ * are known by name alone once they have come or spoken (button is null), until the list reaches them. Who comes and
+ * goes is not told in the log of a crowd: the talk would drown in it. */
 
 const list = $("people-list");
 const people = new Map(); /* uid -> {uid, name, button} */
+const unknown = new Set(); /* uids of people who have spoken and whose names are to be asked for */
+let crowd = false;
+let asked = null; /* what of the list is being asked for: null, "page", or a uid */
 
 function nameOf(uid) {
   return people.get(uid)?.name ?? `#${uid}`;
 }
 
 function fillPerson(person) {
+  if (!person.button) return;
   const mine = person.uid === me.uid;
   const face = make("span", `face ${hueOf(person.name)}`, initialOf(person.name));
   face.setAttribute("aria-hidden", "true");
@@ -456,34 +483,82 @@ function addPerson(uid, name) {
     else setTarget({ uid, name: person.name, gone: false });
   });
   people.set(uid, person);
-  list.append(make("li", "", button));
+  const item = make("li", "", button);
+  item.dataset.uid = uid;
+  list.append(item);
   fillPerson(person);
 }
 
+/* Somebody has come, or has been asked for. */
+function meet(uid, name) {
+  if (crowd) people.set(uid, { uid, name, button: null });
+  else addPerson(uid, name);
+  showCount();
+}
+
 function showCount() {
-  $("people-count").textContent = $("people-count-short").textContent = String(people.size);
+  $("people-count").textContent = $("people-count-short").textContent = `${people.size}${crowd ? "+" : ""}`;
   if (!list.querySelector('[tabindex="0"]') && list.firstElementChild) list.firstElementChild.firstElementChild.tabIndex = 0;
 }
 
 function removePerson(person) {
+  people.delete(person.uid);
+  if (!person.button) {
+    showCount();
+    return;
+  }
   const item = person.button.parentNode;
   const hadFocus = document.activeElement === person.button;
   const next = item.nextElementSibling ?? item.previousElementSibling;
-  people.delete(person.uid);
   item.remove();
   showCount();
   if (hadFocus) focusPerson(next);
 }
 
-function replacePeople(entries) {
+function replacePeople(entries, isCut) {
   const hadFocus = list.contains(document.activeElement);
+  crowd = isCut;
   people.clear();
   list.replaceChildren();
   for (const { uid, name } of entries) if (!people.has(uid)) addPerson(uid, name);
   showCount();
   checkTarget();
+  if (crowd && target?.gone) askName(target.uid);
   if (hadFocus) focusPerson(list.firstElementChild);
 }
+
+/* The next page of a crowd's list has come. */
+function addPage(entries, isCut) {
+  crowd = isCut;
+  for (const { uid, name } of entries) if (!people.get(uid)?.button) addPerson(uid, name);
+  showCount();
+}
+
+/* Asks for one name, or one page, at a time. */
+function askNext() {
+  const [uid] = unknown;
+  if (asked !== null || uid === undefined) return;
+  unknown.delete(uid);
+  if (line.send({ type: "user_list", uid })) asked = uid;
+}
+
+function askName(uid) {
+  if (asked !== uid && unknown.size < MAX_UNKNOWN) unknown.add(uid);
+  askNext();
+}
+
+function askPage() {
+  if (!crowd || asked !== null || list.scrollHeight - list.scrollTop - list.clientHeight > 600) return;
+  const last = [...list.children].findLast((item) => Number(item.dataset.uid) !== me.uid);
+  if (last && line.send({ type: "user_list", after: Number(last.dataset.uid), limit: PAGE_SIZE })) asked = "page";
+}
+
+function answered() {
+  asked = null;
+  askNext();
+}
+
+list.addEventListener("scroll", askPage, { passive: true });
 
 /* One person can be reached with Tab; the arrows go from there. */
 function focusPerson(item) {
@@ -543,10 +618,9 @@ function setTarget(to) {
   } else {
     text.placeholder = strings.toAll;
   }
-  for (const person of people.values()) {
-    if (person.uid !== me.uid) {
-      person.button.setAttribute("aria-pressed", String(person.uid === target?.uid && !target.gone));
-    }
+  for (const button of list.querySelectorAll('[aria-pressed="true"]')) button.setAttribute("aria-pressed", "false");
+  if (target && !target.gone && target.uid !== me.uid) {
+    people.get(target.uid)?.button?.setAttribute("aria-pressed", "true");
   }
   text.focus();
 }
@@ -717,6 +791,12 @@ function entriesOf(raw) {
     .map((entry) => ({ uid: entry.uid, name: plainName(entry.name) }));
 }
 
+function learnName(uid, name) {
+  if (!people.has(uid)) meet(uid, name);
+  nameMessages(uid, name);
+  if (target?.uid === uid && target.gone && target.name === name) setTarget({ ...target, gone: false });
+}
+
 function amIn(uid, name, time) {
   me.uid = uid;
   me.name = name;
@@ -735,16 +815,28 @@ function amIn(uid, name, time) {
   fitText();
 }
 
-let listAsked = false;
-
 /* What trying once more does not mend: the reader has to choose another name or room. */
 const DOOR_ERRORS = new Set(["bad_name", "bad_room", "name_taken", "name_reserved", "password_needed", "banned"]);
+
+/* Answers to a question for the list of people. */
+const LIST_ERRORS = new Set(["no_such_user", "bad_limit", "slow_down", "too_fast"]);
 
 const HANDLERS = {
   user_list(message) {
     const entries = entriesOf(message.user_list);
-    listAsked = false;
-    replacePeople(entries);
+    const isCut = message.more === true;
+    if (isUid(message.uid)) {
+      for (const { uid, name } of entries) learnName(uid, name);
+      answered();
+      return;
+    }
+    if (isUid(message.after)) {
+      addPage(entries, isCut);
+      answered();
+      return;
+    }
+    replacePeople(entries, isCut || entries.length >= LIST_MAX);
+    answered();
     if ((me.phase !== "asked" && me.phase !== "listed") || entries.length === 0) return;
     me.expected = entries.at(-1).uid;
     me.phase = "listed";
@@ -759,9 +851,8 @@ const HANDLERS = {
       person.name = name;
       amIn(uid, name, message.time);
     } else if (!person) {
-      addPerson(uid, name);
-      showCount();
-      addNote(strings.joined, { name }, message.time);
+      meet(uid, name);
+      if (!crowd) addNote(strings.joined, { name }, message.time);
     } else if (person.name !== name) {
       const old = person.name;
       person.name = name;
@@ -772,7 +863,8 @@ const HANDLERS = {
       if (target?.uid === uid && !target.gone) target.name = name;
       fillPerson(person);
       checkTarget();
-      addNote(uid === me.uid ? strings.youRenamed : strings.renamed, { old, name }, message.time);
+      if (uid === me.uid) addNote(strings.youRenamed, { old, name }, message.time);
+      else if (!crowd) addNote(strings.renamed, { old, name }, message.time);
     }
   },
 
@@ -782,10 +874,11 @@ const HANDLERS = {
     const whisper = message.to_uid !== "all";
     if (mine) unanswered = null;
     const told = typeof message.from_name === "string" ? plainName(message.from_name) : null; /* from before we came */
-    if (told === null && !people.has(message.from_uid) && !listAsked) listAsked = line.send({ type: "user_list" });
-    const who = { uid: message.from_uid, name: told ?? nameOf(message.from_uid), mine };
+    const known = told !== null || people.has(message.from_uid);
+    const who = { uid: message.from_uid, name: told ?? nameOf(message.from_uid), known, mine };
     if (whisper) Object.assign(who, { toUid: message.to_uid, to: mine ? nameOf(message.to_uid) : "" });
     addMessage(who, plain(message.content), message.time);
+    if (!known) askName(message.from_uid);
   },
 
   logout(message) {
@@ -793,10 +886,13 @@ const HANDLERS = {
     if (!person || person.uid === me.uid) return;
     removePerson(person);
     checkTarget();
-    addNote(strings.left, { name: person.name }, message.time);
+    if (!crowd) addNote(strings.left, { name: person.name }, message.time);
   },
 
   error({ error }) {
+    const wasAsked = asked !== null;
+    answered();
+    if (wasAsked && unanswered === null && LIST_ERRORS.has(error)) return; /* the reader did not ask */
     const sentenceOf = Object.hasOwn(strings.errors, error) ? strings.errors[error] : strings.unknownError;
     if (me.phase === "asked" || me.phase === "listed") {
       if (DOOR_ERRORS.has(error)) backToDoor(sentenceOf);
@@ -843,7 +939,8 @@ const line = new Line(address, {
       $("chat").classList.add("cut");
     }
     giveBack();
-    listAsked = false;
+    asked = null;
+    unknown.clear();
     me.phase = "out";
     me.uid = null;
   },

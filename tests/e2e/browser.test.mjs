@@ -374,6 +374,61 @@ scenario("page_of_who_was_sent_away_stays_at_the_door_until_asked", async (stage
   await ana.locator(".person").waitFor();
 }, rulesThatKick());
 
+/* Rules in which a client of "/?silent" is in the lobby, as n1, n2 and so on, without having told anybody. */
+function rulesOfCrowd() {
+  const path = rulesWith();
+  writeFileSync(path, `local app, chat, n = require "chat", require "charlua", 0
+app.use = { { on_open = function(client, request)
+  if not request.query.silent then return end
+  n = n + 1
+  client.state.name, client.state.room = "n" .. n, chat.room "lobby"
+  client:join("lobby")
+end } }
+return app
+`);
+  return path;
+}
+
+scenario("page_is_usable_in_a_room_of_thousands", async (stage) => {
+  const crowd = [];
+  for (let i = 0; i < 1500; i++) crowd.push(await connect(`${stage.server.url}?silent`));
+  const ana = await stage.join("Ana");
+  const count = ana.locator("#people-count");
+  assert.equal(await count.textContent(), "1000+");
+  assert.equal(await ana.locator(".person").count(), 1000);
+
+  const say = (guest, content) => guest.send({ type: "say", to_uid: "all", content });
+  say(crowd[1399], "hello from afar");
+  await heard(ana, "hello from afar");
+  await ana.locator("#log .msg .who .name").getByText("n1400", { exact: true }).waitFor();
+  assert.equal(await ana.locator(".person").count(), 1000);
+
+  const beto = await stage.join("Beto");
+  await say(crowd[0], "after Beto");
+  await heard(ana, "after Beto");
+  await crowd[0].close();
+  await person(ana, "n1").waitFor({ state: "detached" });
+  assert.equal(await ana.locator("#log .note").count(), 1, "only that Ana joined");
+
+  const toEnd = () => ana.locator("#people-list").evaluate((list) => { list.scrollTop = list.scrollHeight; });
+  for (let pages = 0; (await count.textContent()).endsWith("+"); pages++) {
+    assert.ok(pages < 10);
+    const before = await ana.locator(".person").count();
+    await toEnd();
+    await ana.waitForFunction((n) => document.querySelectorAll(".person").length > n, before);
+  }
+  assert.equal(await count.textContent(), "1501");
+  assert.equal(await ana.locator(".person").count(), 1501);
+  await person(ana, "n1450").click();
+  await ana.locator("#text").fill("psst");
+  await ana.keyboard.press("Enter");
+  const { content } = await crowd[1449].next((message) => message.to_uid !== "all" && message.type === "say");
+  assert.equal(content, "psst");
+  await beto.close();
+  await noted(ana, "Beto left"); /* all are listed: it is a room like any other */
+  for (const guest of crowd) guest.drop();
+}, rulesOfCrowd());
+
 scenario("page_sends_no_half_composed_word", async (stage) => {
   const ana = await stage.join("Ana");
   await ana.locator("#text").fill("ni");
