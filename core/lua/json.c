@@ -25,9 +25,7 @@ struct out {
 
 static void too_large(lua_State *L, const struct out *to)
 {
-    luaL_error(L,
-               "the JSON is too large to send: it may have %I bytes (--max-queue; in "
-               "chat.http --http-max)",
+    luaL_error(L, "the JSON is too large to send: it may have %I bytes",
                (LUAI_UACINT)to->max);
 }
 

@@ -58,9 +58,11 @@ static void check_size(lua_State *L, size_t len)
 {
     const struct host_setup *setup = &host_of(L)->setup;
     if (len > setup->frame_max)
-        luaL_error(
-            L, "%I bytes are too large to send: a client's queue holds %I (--max-queue)",
-            (LUAI_UACINT)len, (LUAI_UACINT)setup->frame_max);
+        luaL_error(L,
+                   "%I bytes are too large to send: a message may have %I, which is 16 "
+                   "MiB or --max-queue (%I) if that is more",
+                   (LUAI_UACINT)len, (LUAI_UACINT)setup->frame_max,
+                   (LUAI_UACINT)setup->queue_max);
     budget_work(L, 100 + len / 2);
 }
 

@@ -47,7 +47,8 @@ struct host_setup {
     const struct host_option *env; /* what chat.env tells; value NULL: it is not set */
     size_t env_count;
     int json_depth;   /* of clients' messages */
-    size_t frame_max; /* bytes of a message that still fits a client's queue */
+    size_t frame_max; /* bytes of a message from the rules */
+    size_t queue_max; /* of --max-queue, to be named */
     const atomic_bool *is_draining; /* messages are not handled any more */
     size_t memory_max;              /* bytes for the Lua state */
     double handler_time;            /* seconds a handler may run */

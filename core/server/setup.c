@@ -18,6 +18,7 @@ void setup_host(const struct server_setup *setup, struct host_setup *out)
         .http_allow = (const char *const *)c->http_allow.at,
         .http_allow_count = c->http_allow.count,
         .http_max = (size_t)c->http_max,
+        .queue_max = (size_t)c->max_queue,
         .frame_max =
             c->max_queue > FRAME_MAX_BYTES ? (size_t)c->max_queue : FRAME_MAX_BYTES,
         .memory_max = (size_t)c->script_memory,
