@@ -45,8 +45,9 @@ static void on_drain_end(struct ev_loop *loop, ev_timer *w, int revents)
 {
     (void)loop, (void)revents;
     struct server *s = w->data;
-    log_warn(s->setup->log, "not everyone closed in time connections=%llu",
-             connections(s));
+    if (connections(s))
+        log_warn(s->setup->log, "not everyone closed in time connections=%llu",
+                 connections(s));
     actors_tell_shards(&s->actors, MAIL_ABORT);
 }
 
@@ -60,7 +61,10 @@ static void end(struct server *s)
 static void on_end(struct ev_loop *loop, ev_timer *w, int revents)
 {
     (void)loop, (void)revents;
-    end(w->data);
+    struct server *s = w->data;
+    log_warn(s->setup->log, "stopped before every handler had ended seconds=%.1f",
+             END_SECONDS);
+    end(s);
 }
 
 static void begin_drain(struct server *s)
@@ -227,9 +231,9 @@ int server_run(struct server *s, const struct server_setup *setup, char *error,
     disassemble(&s->actors);
     limit_settle(s->actors.stats.limits, LIMIT_END, setup->log);
     log_settle(setup->log);
-    unblock_sigpipe(&signals);
     if (result == 0)
         log_info(setup->log, "stopped");
+    unblock_sigpipe(&signals); /* after the last line: standard error may be a pipe */
     s->setup = NULL;
     return result;
 }

@@ -287,6 +287,23 @@ static void embed_stop_before_the_run_ends_it_at_once(void **state)
     charlua_reload(life->server);
 }
 
+/* SIGPIPE is at its default here and in the thread that calls charlua_run: it would end
+ * this program. */
+static void embed_lives_on_when_nobody_reads_its_standard_error(void **state)
+{
+    struct life *life = *state;
+    int ends[2], before = dup(STDERR_FILENO);
+    assert_int_equal(pipe(ends), 0);
+    close(ends[0]);
+    dup2(ends[1], STDERR_FILENO);
+    close(ends[1]);
+    assert_int_equal(charlua_on_log(life->server, NULL, NULL), 0);
+    start(life);
+    stop(life);
+    dup2(before, STDERR_FILENO);
+    close(before);
+}
+
 static void embed_has_no_port_but_while_it_runs(void **state)
 {
     struct life *life = *state;
@@ -361,6 +378,7 @@ int main(void)
         LIFE(embed_a_failed_post_says_why),
         LIFE(embed_posts_have_a_cap),
         LIFE(embed_stop_before_the_run_ends_it_at_once),
+        LIFE(embed_lives_on_when_nobody_reads_its_standard_error),
         LIFE(embed_has_no_port_but_while_it_runs),
         LIFE(embed_a_check_changes_no_option),
         LIFE(embed_a_tick_takes_no_time_that_is_none),
