@@ -28,7 +28,7 @@ enum {
     HOOK_INSTRUCTIONS = 5000,  /* some 50 microseconds */
     LOOK_BYTES = 1 << 20,      /* allocated, then the budget is looked at */
     LARGE_BYTES = 2 << 10,     /* a long string */
-    INTERVAL_BYTES = 16 << 20, /* of strings that the code between two hooks may read */
+    INTERVAL_BITS = 24, /* 16 MiB of strings may be read by the code between two hooks */
 };
 
 /* The time that this thread has been running. */
@@ -81,7 +81,7 @@ static int interval(const struct budget *b)
 {
     for (int class = BUDGET_SIZE_CLASSES - 1; b->large.count && class > 0; class --)
         if (b->large_count[class])
-            return (INTERVAL_BYTES >> class) > 0 ? INTERVAL_BYTES >> class : 1;
+            return class < INTERVAL_BITS ? 1 << (INTERVAL_BITS - class) : 1;
     return HOOK_INSTRUCTIONS;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/array.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -57,6 +58,7 @@ static uint32_t take_number(struct roster *r)
 
 static void free_number(struct roster *r, uint32_t m)
 {
+    assert(r->all);
     r->all[m].link[0].next = r->first_free;
     r->first_free = m;
     if (--r->count)
@@ -71,6 +73,7 @@ static void free_number(struct roster *r, uint32_t m)
 /* Puts `m` between the neighbours that it has. */
 static void attach(struct roster *r, enum roster_side side, uint32_t m, bool is_first)
 {
+    assert(r->all);
     struct membership *it = &r->all[m];
     r->all[it->link[side].prev].link[side].next = m;
     r->all[it->link[side].next].link[side].prev = m;
@@ -93,6 +96,7 @@ static void append(struct roster *r, enum roster_side side, uint32_t m,
 /* Returns whether it was the first. */
 static bool detach(struct roster *r, enum roster_side side, uint32_t m)
 {
+    assert(r->all);
     struct membership *it = &r->all[m];
     struct roster_list *list = it->list[side];
     bool was_first = list->first == m;

@@ -258,6 +258,7 @@ static enum world_result stage(struct world *w, uint32_t shard, const struct mai
 {
     if (shard >= w->shard_count)
         return WORLD_OK; /* a scratch world has no shards */
+    assert(!carries_frame(m) || m->frame);
     size_t weight = carries_frame(m) ? outframe_bytes(m->frame).len : 0;
     if (w->staged + weight > STAGED_MAX_BYTES ||
         batch_add(&w->out[shard], m, bytes) < 0) {

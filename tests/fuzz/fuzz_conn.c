@@ -103,8 +103,7 @@ static bool take_client(struct conn *c, const struct addr *client)
 }
 
 /* One of the things that can happen to a peer between two reads. */
-static void happen(struct conn *c, const struct conn_env *env, struct memory *m,
-                   uint8_t what)
+static void happen(struct conn *c, struct conn_env *env, struct memory *m, uint8_t what)
 {
     switch (what & 15) {
     case 6:
