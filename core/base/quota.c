@@ -46,27 +46,18 @@ static void give_back(struct quota_share *s, int64_t n)
     atomic_fetch_add_explicit(&s->sum->left, n, memory_order_relaxed);
 }
 
-bool quota_has(struct quota_share *s, size_t n)
+bool quota_borrow(struct quota_share *s, size_t n)
 {
-    if (n > INT64_MAX / 2)
-        return false;
-    return s->free >= (int64_t)n || borrow(s, (int64_t)n - s->free);
+    return n <= INT64_MAX / 2 && borrow(s, (int64_t)n - s->free);
 }
 
-void quota_take(struct quota_share *s, size_t n)
+void quota_pay(struct quota_share *s)
 {
-    s->used += (int64_t)n;
-    s->free -= (int64_t)n;
-    if (s->free < 0 && !borrow(s, -s->free))
+    if (!borrow(s, -s->free))
         give_back(s, s->free); /* the sum owes it */
 }
 
-void quota_give(struct quota_share *s, size_t n)
+void quota_return(struct quota_share *s)
 {
-    s->used -= (int64_t)n;
-    s->free += (int64_t)n;
-    if (s->used == 0)
-        give_back(s, s->free);
-    else if (s->free > 2 * s->sum->piece)
-        give_back(s, s->free - s->sum->piece);
+    give_back(s, s->used == 0 ? s->free : s->free - s->sum->piece);
 }

@@ -26,14 +26,35 @@ struct quota_share {
 /* `max` bytes for `shares` shares. */
 void quota_init(struct quota *q, size_t max, uint32_t shares);
 
+/* What the functions below do when the share alone can't: borrow for `n` more bytes; pay
+ * what is overdrawn; give the sum back what is too much to keep. */
+bool quota_borrow(struct quota_share *s, size_t n);
+void quota_pay(struct quota_share *s);
+void quota_return(struct quota_share *s);
+
 /* Whether `n` more bytes may be taken, now or until this share takes or gives again. */
-bool quota_has(struct quota_share *s, size_t n);
+static inline bool quota_has(struct quota_share *s, size_t n)
+{
+    return (s->free >= 0 && n <= (uint64_t)s->free) || quota_borrow(s, n);
+}
 
 /* Takes `n` bytes, also those that quota_has denies: for the few of a known size that
  * can't be refused, as a Close frame. Others ask first. */
-void quota_take(struct quota_share *s, size_t n);
+static inline void quota_take(struct quota_share *s, size_t n)
+{
+    s->used += (int64_t)n;
+    s->free -= (int64_t)n;
+    if (s->free < 0)
+        quota_pay(s);
+}
 
 /* Gives `n` bytes back, which were taken. */
-void quota_give(struct quota_share *s, size_t n);
+static inline void quota_give(struct quota_share *s, size_t n)
+{
+    s->used -= (int64_t)n;
+    s->free += (int64_t)n;
+    if (s->used == 0 || s->free > 2 * s->sum->piece)
+        quota_return(s);
+}
 
 #endif

@@ -97,13 +97,16 @@ static enum stream_wants wants(const struct conn *c)
 /* The socket has taken `n` bytes. */
 static void took(struct conn *c, size_t n)
 {
-    size_t before = conn_held(c);
+    size_t frames = c->out.count, bytes = (size_t)c->out.bytes + c->out.sent;
     outq_advance(&c->out, n);
-    c->silent &= !(c->unpinged && n > 0);
-    c->greeted = c->upgraded;
+    bytes -= (size_t)c->out.bytes + c->out.sent;
+    quota_give(&c->env->held, conn_cost(c, frames - c->out.count, bytes));
+    if (c->unpinged && n > 0)
+        c->silent = false;
+    if (c->upgraded)
+        c->greeted = true;
     if (c->state == CONN_ANSWERING && n > 0) /* its limit is on standing still */
         conn_wait_for(c, CONN_WAIT_ANSWERED);
-    conn_count_held(c, before);
 }
 
 /* Writes until the queue is empty (true) or the socket is full or gone (false). */

@@ -108,6 +108,7 @@ struct conn {
     bool begun : 1;     /* what a proxy may say before the first request has been read */
     bool unwrapped : 1; /* the same in front of the encryption */
     bool proxied : 1;   /* addr is the client's, not the peer's */
+    bool has_twins : 1; /* a frame that waits here may have been made for others, too */
     bool warned : 1;    /* that it sends too fast */
     bool silent : 1;    /* nothing has come since our ping */
     bool unpinged : 1; /* our ping did not fit: that bytes leave is a sign of life, too */

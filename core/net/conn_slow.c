@@ -14,16 +14,6 @@
 
 enum { AT_ONCE_MAX = 64 * 1024 };
 
-bool conn_has_room(struct conn *c, size_t len)
-{
-    if (c->out.count && c->out.bytes + len > c->env->queue_max) {
-        c->full = LIMIT_QUEUE; /* one message always fits an empty queue */
-        return false;
-    }
-    c->full = LIMIT_QUEUED;
-    return quota_has(&c->env->held, conn_cost(c, 1, len));
-}
-
 enum send_result conn_send_past(struct conn *c, const struct outframe *f)
 {
     struct bytes rest = outframe_bytes(f);

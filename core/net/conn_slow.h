@@ -11,7 +11,15 @@
 
 /* Whether a frame of `len` bytes may wait for this peer. If not, c->full says which cap
  * it was: LIMIT_QUEUE or LIMIT_QUEUED. */
-bool conn_has_room(struct conn *c, size_t len);
+static inline bool conn_has_room(struct conn *c, size_t len)
+{
+    if (c->out.count && c->out.bytes + len > c->env->queue_max) {
+        c->full = LIMIT_QUEUE; /* one message always fits an empty queue */
+        return false;
+    }
+    c->full = LIMIT_QUEUED;
+    return quota_has(&c->env->held, conn_cost(c, 1, len));
+}
 
 /* The sum is spent: `f` leaves at once, if nothing waits for this peer and the socket
  * takes it. SEND_FULL: none of it has left. SEND_GONE: a part has, the conn is aborted.

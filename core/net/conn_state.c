@@ -30,9 +30,6 @@
 
 #include <stdlib.h>
 
-/* What a frame in a queue costs beside its bytes: itself and its place in the ring. */
-enum { FRAME_COST = sizeof(struct outframe) + 4 * sizeof(struct outframe *) };
-
 void conn_wait_for(struct conn *c, enum conn_wait wait)
 {
     c->wait = (uint8_t)wait;
@@ -52,6 +49,7 @@ struct buf conn_enter_ws(struct conn *c)
     struct buf in = c->http.in;
     c->ws = (struct conn_ws){0};
     c->upgraded = true;
+    c->has_twins = c->env->deflate && !conn_takes_deflated(c);
     c->state = CONN_OPEN;
     conn_wait_for(c, CONN_WAIT_PING);
     return in;
@@ -130,12 +128,6 @@ void conn_free_phase(struct conn *c)
 bool conn_takes_deflated(const struct conn *c)
 {
     return c->deflate_bits == 15;
-}
-
-size_t conn_cost(const struct conn *c, size_t frames, size_t bytes)
-{
-    size_t cost = bytes + frames * FRAME_COST;
-    return c->upgraded && c->env->deflate && !conn_takes_deflated(c) ? 2 * cost : cost;
 }
 
 size_t conn_held(const struct conn *c)

@@ -22,6 +22,9 @@ enum conn_state {
     CONN_DEAD,
 };
 
+/* What a frame in a queue costs beside its bytes: itself and its place in the ring. */
+enum { CONN_FRAME_COST = sizeof(struct outframe) + 4 * sizeof(struct outframe *) };
+
 /* Sets the wait; its time begins now. */
 void conn_wait_for(struct conn *c, enum conn_wait wait);
 
@@ -52,7 +55,10 @@ void conn_free_phase(struct conn *c);
 /* What `frames` frames of `bytes` bytes in all cost while they wait for this peer, in
  * memory: a frame that has begun to leave is still there whole, and one that waits as it
  * is while others get it compressed has its twin beside it. */
-size_t conn_cost(const struct conn *c, size_t frames, size_t bytes);
+static inline size_t conn_cost(const struct conn *c, size_t frames, size_t bytes)
+{
+    return (bytes + frames * CONN_FRAME_COST) << c->has_twins;
+}
 
 /* Bytes that the peer makes us keep: what waits for it, and its request. */
 size_t conn_held(const struct conn *c);

@@ -20,12 +20,11 @@ enum send_result conn_send(struct conn *c, struct outframe *f)
         f = deflate_frame(c->env->deflate, f, c->deflate_bits);
     if (!conn_has_room(c, outframe_bytes(f).len))
         return c->full == LIMIT_QUEUED ? conn_send_past(c, f) : SEND_FULL;
-    size_t before = conn_held(c);
     if (outq_push(&c->out, f) < 0) {
         conn_abort(c);
         return SEND_GONE;
     }
-    conn_count_held(c, before);
+    quota_take(&c->env->held, conn_cost(c, 1, outframe_bytes(f).len));
     return SEND_OK;
 }
 
