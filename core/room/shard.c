@@ -5,8 +5,8 @@
 #include "net/gate.h"
 #include "net/tls.h"
 #include "base/clock.h"
+#include "room/deadlines.h"
 #include "room/downlink.h"
-#include "room/waits.h"
 
 #include <ev.h>
 #include <stdlib.h>
@@ -35,7 +35,7 @@ struct shard {
     struct writer writer;
     struct uplink uplink;     /* to the host */
     struct downlink downlink; /* from it */
-    struct waits waits;
+    struct deadlines deadlines;
     ev_timer tick;
     time_t dated; /* what env.date says */
     uint8_t scratch[SCRATCH_BYTES];
@@ -198,7 +198,7 @@ static void rearm(struct peer *p)
     bool restarted;
     enum conn_wait wait = conn_wait(&p->conn, &restarted);
     if (restarted)
-        waits_begin(&shard_of(p)->waits, p, wait, clock_now());
+        waits_begin(&shard_of(p)->deadlines.waits, p, wait, clock_now());
 }
 
 /* Brings a peer's socket, timer and life in line with its conn, after what it had to
@@ -226,10 +226,6 @@ static void release(struct shard *s)
 {
     if (!uplink_release(&s->uplink))
         return;
-    struct waits *w = &s->waits;
-    double now = clock_now();
-    for (struct peer *p; (p = waits_over(w, CONN_WAIT_PONG, now));) /* it begins again */
-        waits_begin(w, p, CONN_WAIT_PONG, now);
     for (uint32_t i = 0; i < s->peers.count; i++)
         if (slots_at(&s->peers, i))
             watch(slots_at(&s->peers, i));
@@ -244,13 +240,11 @@ static double earlier(double a, double b)
 /* Sets the timer for the earliest deadline. */
 static void set_tick(struct shard *s)
 {
-    double now = clock_now(), first = broadcast_next(&s->broadcast);
+    double now = clock_now();
+    double first = earlier(broadcast_next(&s->broadcast), deadlines_first(&s->deadlines));
     /* What memory was too short for is tried again soon. */
     if (uplink_waits(&s->uplink) || !list_is_empty(&s->writer.dirty))
         first = earlier(first, now + RETRY_SECONDS);
-    for (int i = 0; i < CONN_WAIT_KINDS; i++)
-        if (!s->uplink.held || i != CONN_WAIT_PONG)
-            first = earlier(first, waits_first(&s->waits, i));
     if (first == 0 || (ev_is_active(&s->tick) &&
                        now + ev_timer_remaining(s->setup.loop, &s->tick) <= first))
         return;
@@ -264,17 +258,8 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
     (void)revents;
     (void)loop;
     struct shard *s = w->data;
-    double now = clock_now();
     keep_time(s);
-    for (int i = 0; i < CONN_WAIT_KINDS; i++) {
-        if (s->uplink.held && i == CONN_WAIT_PONG)
-            continue; /* signs of life are not read now */
-        for (struct peer *p; (p = waits_over(&s->waits, i, now));) {
-            waits_end(p);
-            conn_timeout(&p->conn);
-            touch(p);
-        }
-    }
+    deadlines_judge(&s->deadlines, clock_now());
 }
 
 /* Nobody is left to wait for: no client whose end the host awaits and, unless the server
@@ -348,7 +333,11 @@ struct shard *shard_new(const struct shard_setup *setup)
         return NULL;
     }
     uplink_init(&s->uplink, setup->host, setup->stats);
-    waits_init(&s->waits, setup->wait);
+    s->deadlines = (struct deadlines){.uplink = &s->uplink,
+                                      .writer = &s->writer,
+                                      .scratch = s->scratch,
+                                      .scratch_size = sizeof s->scratch};
+    waits_init(&s->deadlines.waits, setup->wait);
     slots_init(&s->peers);
     writer_init(&s->writer, setup->stats, settle);
     broadcast_init(&s->broadcast, &s->peers, &s->writer, &s->env);
