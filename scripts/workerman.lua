@@ -21,6 +21,9 @@
 -- to_client_name says; private messages stay within the room, and one to a stranger is an error; a second login with
 -- another room leaves the first one; nobody's silence was limited there; a client_list has at most 1,000 names, the
 -- newcomer's among them.
+--
+-- With app.use = { require "roles", require "moderation", require "rate", require "nicknames" }, or some of these, they
+-- do here what they do in the default chat; what they send is ignored by that page.
 local chat = require "charlua"
 local enter = require "enter"
 local names = require "names"
@@ -85,20 +88,24 @@ function app.on_open(client)
   client.state.heard_at = chat.now()
 end
 
---- Runs before the handlers of every type.
-app.on["*"] = function(client)
-  client.state.heard_at = chat.now()
-end
+--- Before all modules, which may take the message away: it was heard all the same.
+app[1] = chat.hook("on.*", function(client) client.state.heard_at = chat.now() end, -100)
 
 function app.on.pong() end
 
+--- Before all modules: a login says what they look at: msg.name, msg.room (the object) and msg.enters, as in chat.lua.
+app[2] = chat.hook("on.login", function(client, msg)
+  local wanted = room_name(msg.room_id)
+  if not wanted then return refuse(client, "bad_room") end
+  msg.name, msg.room = msg.client_name, chat.room(wanted)
+  msg.enters = msg.room ~= client.state.room
+end, -100)
+
 --- {"type":"login","client_name":...,"room_id":...}: joins, moves to another room, or renames.
 function app.on.login(client, msg)
-  local state, name, wanted = client.state, names.clean(msg.client_name, NAME_MAX), room_name(msg.room_id)
+  local state, room, name = client.state, msg.room, names.clean(msg.name, NAME_MAX)
   if not name then return refuse(client, "bad_name") end
-  if not wanted then return refuse(client, "bad_room") end
-  local room, id, time = chat.room(wanted), id_of(client), text.timestamp()
-  local old = state.room ~= room and state.room or nil
+  local id, time, old = id_of(client), text.timestamp(), msg.enters and state.room or nil
   if not enter(client, room, old) then return refuse(client, "bad_room") end
   if old then say_goodbye(client, old) end
   room:send(chat.object("type", "login", "client_id", id, "client_name", name, "time", time), { except = client })

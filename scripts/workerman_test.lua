@@ -161,6 +161,38 @@ t.case("too many rooms are a bad room", {
   ana:expect_error "bad_room"
 end)
 
+t.case("names are checked by modules as those of the default chat are: taken, reserved, banned, and mutes hold", {
+  set = { moderator_secret = "mate" },
+  rules = [[
+    local app = require "workerman"
+    app.use = { require "roles", require "moderation", require "nicknames".configure { reserved = { "admin" } } }
+    return app
+  ]],
+}, function(s)
+  local mod, ana = s:client { ip = "192.0.2.100" }, enter(s, "Ana")
+  mod:send { type = "auth", secret = "mate" }
+  mod:send { type = "login", client_name = "Mod", room_id = "1" }
+  for _, c in ipairs { mod, ana } do c:skip() end
+  local function try(name, room)
+    local c = s:client { ip = "192.0.2.7" }
+    c:send { type = "login", client_name = name, room_id = room or "1" }
+    local answer = c:next()
+    c:close()
+    return answer.error or answer.type
+  end
+  t.equal({ try "A\u{FF4E}a", try "ADMIN", try("ana", "2") }, { "name_taken", "name_reserved", "login" })
+  mod:send { type = "ban", name = "Eva", seconds = 60, reason = "spam" }
+  t.equal({ try "e v\u{200B}A", try "Beto" }, { "banned", "login" })
+  mod:send { type = "mute", uid = ana.id, seconds = 60, reason = "spam" }
+  ana:skip()
+  say(ana, "hi")
+  ana:expect_error "muted"
+  ana:send { type = "login", client_name = "You all", room_id = "1" }
+  ana:expect_error "muted"
+  ana:send { type = "login", client_name = "Ana", room_id = "you all" }
+  ana:expect_error "muted"
+end)
+
 -- say ---------------------------------------------------------------------
 
 t.case("two rooms hear nothing of each other", function(s)
