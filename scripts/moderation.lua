@@ -6,7 +6,7 @@
 --   {"type":"unmute","uid":...,"reason":...}
 --   {"type":"ban","uid":...,"seconds":...,"reason":...}       its address
 --   {"type":"ban","address":...,"seconds":...,"reason":...}   an address, or of IPv6 the network of 64 bits around it
---   {"type":"ban","name":...,"seconds":...,"reason":...}      a name, in upper or lower case
+--   {"type":"ban","name":...,"seconds":...,"reason":...}      a name, however it is written
 --   {"type":"unban","address" or "name":...,"reason":...}
 --   {"type":"bans"}                                           the answer's "bans" is an array of address or name,
 --                                                             seconds (left) and reason

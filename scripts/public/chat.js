@@ -32,6 +32,11 @@ const LANGUAGES = {
     joined: "{name} joined", left: "{name} left", renamed: "{old} is now {name}", youJoined: "You joined as {name}",
     youRenamed: "You are now {name}", lost: "The connection was lost", sentAway: "You were sent away.", back: "Connected again as {name}",
     connecting: "Connecting…", connected: "Connected", waiting: "Reconnecting in {n} s",
+    nowIn: "You are in {room} now", nowOut: "You have left {room}", topicIs: "Topic: {topic}", topicNone: "There is no topic",
+    topicSet: "{name} set the topic: {topic}", rooms: "Rooms: {rooms}", roomsNone: "There are no public rooms",
+    isAway: "{name} is away: {text}", isBack: "{name} is back", kicked: "{name} was sent away: {reason}",
+    isMuted: "{name} is muted for {n} s: {reason}", isUnmuted: "{name} is not muted any more",
+    slowMode: "One message every {n} s now", slowModeOff: "No waiting between messages any more",
     fresh: ["{n} new message", "{n} new messages"], left_chars: "{n} left", over_chars: "{n} too many",
     nameLength: "A name has 1 to 64 characters.", textLength: "A message has at most 4096 characters.",
     offline: "Not connected: your message stays here until the line is back.",
@@ -47,6 +52,11 @@ const LANGUAGES = {
       name_reserved: "That name is reserved. Choose another one.", password_needed: "That room is private.",
       banned: "You are banned.", muted: "You are muted: nobody hears that.", slow_down: "Slow down, and send it again.",
       unknown_command: "There is no such command. /help lists them.",
+      ambiguous_name: "More than one person here has that name.", already_there: "You are in that room already.",
+      not_allowed: "You may not do that.", bad_topic: "That topic will not do. It may have 200 characters.",
+      bad_text: "That will not do. It may have 1 to 200 characters.", not_away: "You are not away.",
+      bad_password: "That is not the password of the room.", not_private: "That room is public: it has no password.",
+      too_many_attempts: "Too many wrong tries. Wait a while.",
     },
     unknownError: "The server reported a problem.",
   },
@@ -62,6 +72,11 @@ const LANGUAGES = {
     fromOne: "{name}, en privado", fromMe: "a {name}, en privado", meToAll: "tú",
     joined: "{name} ha entrado", left: "{name} se ha ido", renamed: "{old} ahora es {name}",
     youJoined: "Has entrado como {name}", youRenamed: "Ahora eres {name}", lost: "Se perdió la conexión", sentAway: "Te han echado.",
+    nowIn: "Ahora estás en {room}", nowOut: "Has salido de {room}", topicIs: "Tema: {topic}", topicNone: "No hay tema",
+    topicSet: "{name} ha puesto el tema: {topic}", rooms: "Salas: {rooms}", roomsNone: "No hay salas públicas",
+    isAway: "{name} no está: {text}", isBack: "{name} ha vuelto", kicked: "Han echado a {name}: {reason}",
+    isMuted: "{name} está en silencio {n} s: {reason}", isUnmuted: "{name} ya puede hablar",
+    slowMode: "Ahora, un mensaje cada {n} s", slowModeOff: "Ya no hay espera entre mensajes",
     back: "De nuevo en línea como {name}", connecting: "Conectando…", connected: "En línea",
     waiting: "Nuevo intento en {n} s", fresh: ["{n} mensaje nuevo", "{n} mensajes nuevos"],
     left_chars: "quedan {n}", over_chars: "sobran {n}", nameLength: "Un nombre tiene de 1 a 64 caracteres.",
@@ -79,6 +94,11 @@ const LANGUAGES = {
       name_reserved: "Ese nombre está reservado. Elige otro.", password_needed: "Esa sala es privada.",
       banned: "Estás expulsado.", muted: "Estás silenciado: nadie oye eso.", slow_down: "Más despacio; envíalo otra vez.",
       unknown_command: "No existe esa orden. /help las muestra.",
+      ambiguous_name: "Aquí hay más de una persona con ese nombre.", already_there: "Ya estás en esa sala.",
+      not_allowed: "No puedes hacer eso.", bad_topic: "Ese tema no vale. Puede tener 200 caracteres.",
+      bad_text: "Eso no vale. Puede tener de 1 a 200 caracteres.", not_away: "No estabas ausente.",
+      bad_password: "Esa no es la contraseña de la sala.", not_private: "Esa sala es pública: no tiene contraseña.",
+      too_many_attempts: "Demasiados intentos fallidos. Espera un rato.",
     },
     unknownError: "El servidor informó de un problema.",
   },
@@ -93,6 +113,10 @@ const LANGUAGES = {
     renamed: "{old} 改名为 {name}", youJoined: "你以 {name} 的名字加入了", youRenamed: "你现在叫 {name}",
     lost: "连接已断开", sentAway: "你已被请出。", back: "已重新连接，昵称 {name}", connecting: "正在连接…", connected: "已连接",
     waiting: "{n} 秒后重新连接", fresh: ["{n} 条新消息", "{n} 条新消息"], left_chars: "还可输入 {n} 字",
+    nowIn: "你现在在 {room}", nowOut: "你离开了 {room}", topicIs: "话题：{topic}", topicNone: "没有话题",
+    topicSet: "{name} 设置了话题：{topic}", rooms: "房间：{rooms}", roomsNone: "没有公开的房间", isAway: "{name} 离开一下：{text}",
+    isBack: "{name} 回来了", kicked: "{name} 被请出：{reason}", isMuted: "{name} 被禁言 {n} 秒：{reason}",
+    isUnmuted: "{name} 已解除禁言", slowMode: "现在每 {n} 秒可发一条消息", slowModeOff: "已取消发言间隔",
     over_chars: "超出 {n} 字", nameLength: "昵称为 1 到 64 个字符。", textLength: "消息最多 4096 个字符。",
     offline: "尚未连接：消息会留在这里，等待恢复连接。",
     errors: {
@@ -102,6 +126,9 @@ const LANGUAGES = {
       bad_room: "不能使用这个房间名。", not_logged_in: "你还没有加入房间。", no_such_user: "对方已不在这里。",
       name_taken: "这里已有人使用这个昵称。", name_reserved: "这个昵称已被保留，请换一个。", password_needed: "这个房间是私密的。",
       banned: "你已被封禁。", muted: "你已被禁言。", slow_down: "请慢一点，稍后再发。", unknown_command: "没有这个命令。/help 可查看命令。",
+      ambiguous_name: "这里有不止一个人叫这个名字。", already_there: "你已经在那个房间了。", not_allowed: "你没有权限。",
+      bad_topic: "这个话题不可用，最多 200 个字符。", bad_text: "这段文字不可用，需 1 到 200 个字符。", not_away: "你并没有离开。",
+      bad_password: "房间密码不对。", not_private: "那个房间是公开的，没有密码。", too_many_attempts: "错误次数过多，请稍后再试。",
     },
     unknownError: "服务器报告了一个问题。",
   },
@@ -697,7 +724,7 @@ document.addEventListener("keydown", (event) => {
 
 /* ---- Who I am ---- */
 
-const room = new URLSearchParams(location.search).get("room") || null;
+let room = new URLSearchParams(location.search).get("room") || null; /* the one to log into; null: the default */
 /* phase: "out", then "asked" (login sent), "listed" (the list has come, the last in it is me), "joined".
  * It goes back to "asked" at every reconnection; `was` stays true from the first time in. */
 const me = { phase: "out", uid: null, name: "", expected: null, was: false };
@@ -801,6 +828,7 @@ function amIn(uid, name, time) {
   me.uid = uid;
   me.name = name;
   me.phase = "joined";
+  showRoom(room ?? "lobby");
   rememberName(name);
   line.settled();
   fillPerson(people.get(uid));
@@ -889,6 +917,66 @@ const HANDLERS = {
     if (!crowd) addNote(strings.left, { name: person.name }, message.time);
   },
 
+  /* What the ready-made rules tell (rooms, typing, moderation, rate). */
+
+  join(message) {
+    if (typeof message.room !== "string") return;
+    const name = plain(message.room);
+    if (message.private !== true) room = name; /* where a reconnection leads; it could not give the password */
+    showRoom(name);
+    addNote(strings.nowIn, { room: name });
+    if (typeof message.topic === "string") addNote(strings.topicIs, { topic: plain(message.topic) });
+  },
+
+  part(message) {
+    if (typeof message.room !== "string") return;
+    replacePeople([], false);
+    addNote(strings.nowOut, { room: plain(message.room) });
+  },
+
+  topic(message) {
+    if (typeof message.topic !== "string") return;
+    const topic = plain(message.topic);
+    if (topic === "") addNote(strings.topicNone, {});
+    else if (isUid(message.uid)) addNote(strings.topicSet, { name: nameOf(message.uid), topic });
+    else addNote(strings.topicIs, { topic });
+  },
+
+  rooms(message) {
+    const named = (Array.isArray(message.rooms) ? message.rooms : []).filter((entry) => typeof entry?.name === "string");
+    const rooms = named.map((entry) => `${plain(entry.name)} (${Number(entry.size)})`).join(", ");
+    if (rooms === "") addNote(strings.roomsNone, {});
+    else addNote(strings.rooms, { rooms: message.more === true ? `${rooms}, …` : rooms });
+  },
+
+  away(message) {
+    if (!isUid(message.uid) || typeof message.text !== "string") return;
+    addNote(strings.isAway, { name: nameOf(message.uid), text: plain(message.text) });
+  },
+
+  back(message) {
+    if (isUid(message.uid)) addNote(strings.isBack, { name: nameOf(message.uid) });
+  },
+
+  kick(message) {
+    if (isUid(message.uid)) addNote(strings.kicked, { name: nameOf(message.uid), reason: plain(String(message.reason)) });
+  },
+
+  mute(message) {
+    if (!isUid(message.uid)) return;
+    const values = { name: nameOf(message.uid), n: Math.ceil(message.seconds), reason: plain(String(message.reason)) };
+    addNote(strings.isMuted, values);
+  },
+
+  unmute(message) {
+    if (isUid(message.uid)) addNote(strings.isUnmuted, { name: nameOf(message.uid) });
+  },
+
+  slow_mode(message) {
+    const n = Number(message.seconds);
+    addNote(n > 0 ? strings.slowMode : strings.slowModeOff, { n });
+  },
+
   error({ error }) {
     const wasAsked = asked !== null;
     answered();
@@ -958,7 +1046,11 @@ window.addEventListener("online", () => {
   if (line.isWaiting) line.connect();
 });
 
+function showRoom(name) {
+  $("room").textContent = `# ${name}`;
+}
+
 translatePage();
-$("room").textContent = `# ${room ?? "lobby"}`;
+showRoom(room ?? "lobby");
 $("nick").value = rememberedName();
 text.placeholder = strings.toAll;

@@ -311,18 +311,21 @@ scenario("page_explains_every_error_and_gives_the_message_back", async (stage) =
   const explained = new Set();
   for (const error of ["bad_json", "no_type", "unknown_type", "binary", "internal", "too_fast", "bad_name", "bad_content",
     "bad_room", "no_such_user", "name_taken", "name_reserved", "password_needed", "banned",
-    "muted", "slow_down", "unknown_command"]) {
+    "muted", "slow_down", "unknown_command", "ambiguous_name", "already_there", "not_allowed", "bad_topic", "bad_text",
+    "not_away", "bad_password", "not_private", "too_many_attempts"]) {
     await say(page, "not heard");
     assert.equal(await page.locator("#text").inputValue(), "");
     await fail(error);
     assert.equal(await page.locator("#text").inputValue(), "not heard", error);
     explained.add(await page.locator("#notice").textContent());
   }
-  assert.equal(explained.size, 17, "each has a sentence of its own");
+  assert.equal(explained.size, 26, "each has a sentence of its own");
   assert.ok(!explained.has("The server reported a problem."));
   await fail("not_logged_in");
   assert.deepEqual(await page.evaluate(() => window.sent), { type: "login", name: "Ana" });
 });
+
+const ROOMS = rulesWith("commands", "nicknames", "rooms", "history", "typing");
 
 scenario("page_gets_along_with_the_ready_made_rules", async (stage) => {
   const ana = await stage.join("Ana");
@@ -348,7 +351,40 @@ scenario("page_gets_along_with_the_ready_made_rules", async (stage) => {
   await beto.locator("#log .msg.whisper .text").getByText("/msg NAME TEXT").waitFor();
   await say(beto, "/msg Ana psst");
   await heard(ana, "psst");
-}, rulesWith("commands", "nicknames", "rooms", "history", "typing"));
+}, ROOMS);
+
+scenario("page_shows_what_commands_did", async (stage) => {
+  const ana = await stage.join("Ana");
+  const beto = await stage.join("Beto");
+  await noted(ana, "Beto joined");
+  await say(beto, "/away at lunch & back at 3");
+  await noted(ana, "Beto is away: at lunch & back at 3");
+  await say(beto, "/back");
+  await noted(ana, "Beto is back");
+  await say(ana, "/rooms");
+  await noted(ana, "Rooms: lobby (2)");
+  await say(ana, "/topic");
+  await noted(ana, "There is no topic");
+  await say(ana, "/join the <den>");
+  await noted(ana, "You are in the <den> now");
+  assert.equal(await ana.locator("#room").textContent(), "# the <den>");
+  assert.equal(await ana.locator(".person").count(), 1);
+  await say(ana, "/topic tea");
+  await noted(ana, "Ana set the topic: tea");
+  await say(beto, "/join the <den>");
+  await noted(beto, "Topic: tea");
+  await say(beto, "hi there");
+  await heard(ana, "hi there");
+
+  stage.mayLoseLine = true; /* it comes back into the room that it went to */
+  const { port } = stage.server;
+  await stage.server.stop("SIGKILL");
+  await noted(beto, "The connection was lost");
+  stage.server = await startServer({ ...SERVER, script: ROOMS, listen: `127.0.0.1:${port}` });
+  await Promise.all([noted(ana, "Connected again as Ana"), noted(beto, "Connected again as Beto")]);
+  await say(ana, "again");
+  await heard(beto, "again");
+}, ROOMS);
 
 /* Rules in which whoever says {"type":"kick"} sends everybody else away. */
 function rulesThatKick() {
