@@ -153,8 +153,8 @@ static int inherit(struct listener *l, const char *spec, char *error, size_t siz
 static bool is_inherited(const char *spec)
 {
     const char *where = without_tls(spec);
-    return strncmp(where, "fd:", 3) == 0 && where[3] &&
-           strspn(where + 3, "0123456789") == strlen(where + 3);
+    size_t digits = strncmp(where, "fd:", 3) == 0 ? strspn(where + 3, "0123456789") : 0;
+    return digits > 0 && digits < 10 && !where[3 + digits]; /* it fits an int */
 }
 
 int listener_check(const char *spec, char *error, size_t size)
@@ -164,6 +164,22 @@ int listener_check(const char *spec, char *error, size_t size)
     if (is_inherited(spec))
         return 0;
     return parse(spec, &addr, &len, error, size);
+}
+
+/* What to do about errno. */
+static const char *advice(const union sockaddr_any *addr)
+{
+    struct stat st;
+    if (errno == EACCES)
+        return addr->sa.sa_family == AF_UNIX
+                   ? ""
+                   : "; ports below 1024 need CAP_NET_BIND_SERVICE";
+    if (errno != EADDRINUSE)
+        return "";
+    if (addr->sa.sa_family == AF_UNIX && lstat(addr->un.sun_path, &st) == 0 &&
+        !S_ISSOCK(st.st_mode))
+        return "; that is a file and no socket: choose another path";
+    return "; stop what runs there or choose another with --listen";
 }
 
 int listener_open(struct listener *l, const char *spec, char *error, size_t size)
@@ -190,11 +206,9 @@ int listener_open(struct listener *l, const char *spec, char *error, size_t size
     describe(l, spec);
     return 0;
 fail:
-    snprintf(error, size, "cannot listen on %s: %s%s", spec, strerror(errno),
-             errno == EADDRINUSE
-                 ? "; stop what runs there or choose another with --listen"
-             : errno == EACCES ? "; ports below 1024 need CAP_NET_BIND_SERVICE"
-                               : "");
+    snprintf(error, size, "cannot listen on %s: %s", spec, strerror(errno));
+    size_t used = strlen(error);
+    snprintf(error + used, size - used, "%s", advice(&addr));
     if (fd >= 0)
         close(fd);
     return -1;
