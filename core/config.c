@@ -282,7 +282,8 @@ int config_set(struct config *c, const char *name, const char *value, char *erro
     const struct config_option *o = find(name);
     if (!o)
         return complain_of_name(&to, name);
-    if (!value && o->kind != CONFIG_FLAG)
+    bool is_text = o->kind == CONFIG_TEXT || o->kind == CONFIG_TEXTS;
+    if ((!value && o->kind != CONFIG_FLAG) || (is_text && !*value && !o->check))
         return complain(&to, "--%s needs a value: %s", name, o->argument);
     void *field = field_of(c, o);
     switch (o->kind) {
@@ -328,7 +329,8 @@ static int fit(struct config *c, const char *small, const char *large,
     return 0;
 }
 
-static int check_files(const struct config *c, const struct complaint *error)
+/* What is for nothing without another option. */
+static int check_company(const struct config *c, const struct complaint *error)
 {
     bool encrypted = false;
     if (c->cert.count != c->key.count)
@@ -349,6 +351,10 @@ static int check_files(const struct config *c, const struct complaint *error)
                         "--client-ca %s needs --cert FILE, --key FILE and --listen "
                         "tls:ADDR:PORT",
                         c->client_ca);
+    if (c->no_deflate &&
+        c->deflate_min != parse_number(find("deflate-min")->preset, false))
+        return complain(error, "--deflate-min %lld is for nothing with --no-deflate",
+                        (long long)c->deflate_min);
     if (c->http_ca && !c->http_allow.count)
         return complain(error, "--http-ca %s is for no service: say --http-allow ORIGIN",
                         c->http_ca);
@@ -373,7 +379,7 @@ int config_finish(const struct config *said, struct config *out, char *error, si
     struct config all = *said, *c = &all;
     if (!c->script)
         return complain(&to, "no script: say which rules to run with --script FILE");
-    if (check_files(c, &to) < 0 || finish_ping(c, &to) < 0 ||
+    if (check_company(c, &to) < 0 || finish_ping(c, &to) < 0 ||
         fit(c, "max-message", "max-queued", &to) < 0 ||
         fit(c, "max-body", "max-queued", &to) < 0 ||
         fit(c, "max-queue", "max-queued", &to) < 0)

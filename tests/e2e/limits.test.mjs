@@ -88,6 +88,12 @@ limit("limit_max_per_address_ends_the_next_one_of_that_address_only", ["--max-pe
   await eventually("room for one more of the address", () => knock(server, stage));
 });
 
+limit("limit_that_is_reached_often_is_told_with_how_often", ["--max-per-address", "1"], async (server, stage) => {
+  await knock(server, stage);
+  for (let i = 0; i < 40; i++) assert.equal(await knock(server, stage), null);
+  await server.waitLog(/limit=--max-per-address( ip=127\.0\.0\.1)? times=40\n/);
+});
+
 limit("limit_max_connect_rate_ends_what_comes_too_fast_from_one_address", ["--max-connect-rate", "2"], async (server, stage) => {
   let admitted = 0;
   while (await knock(server, stage)) assert.ok(++admitted < 500, "nothing is too fast");

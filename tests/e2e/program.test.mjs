@@ -97,6 +97,9 @@ const USAGE = [
   [["--listen", "localhost:80"], /'localhost:80'/],
   [["--listen", "127.0.0.1:70000"], /'127\.0\.0\.1:70000'/],
   [["--listen", "127.0.0.1:"], /'127\.0\.0\.1:'/],
+  [["--listen", "fd:4294967299"], /cannot listen on 'fd:4294967299': say ADDR:PORT/],
+  [["--page", ""], /--page needs a value: DIR/],
+  [["--no-deflate", "--deflate-min", "5"], /--deflate-min 5 is for nothing with --no-deflate/],
   [["--listen", "unix:"], /'unix:'/],
   [["--listen", `unix:/tmp/${"x".repeat(200)}`], /'unix:\/tmp\/x+'/],
   [["--log-level", "loud"], /--log-level 'loud': say error, warn, info or debug/],
@@ -114,6 +117,12 @@ alone("program_exits_2_on_wrong_usage_and_says_what_is_wrong", async () => {
     assert.match(stderr, /see charlua --help\n$/);
     assert.ok(stderr.trimEnd().split("\n").length <= 2, stderr);
   }
+});
+
+alone("program_does_not_listen_on_a_file_that_is_no_socket", async () => {
+  const { code, stderr } = await runToEnd(["--listen", "unix:README.md"]);
+  assert.equal(code, 1);
+  assert.equal(stderr, "charlua: cannot listen on unix:README.md: Address already in use; that is a file and no socket: choose another path\n");
 });
 
 alone("program_takes_a_word_for_a_path_if_the_file_is_there", async (defer) => {
