@@ -107,7 +107,7 @@ void downlink_carry_out(struct downlink *d, const struct mail *m)
     case MAIL_PAUSE:
     case MAIL_RESUME:
         if (p) {
-            conn_pause(&p->conn, m->kind == MAIL_PAUSE);
+            uplink_pause(p, m->kind == MAIL_PAUSE);
             writer_touch(d->writer, p);
         }
         break;

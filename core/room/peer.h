@@ -6,6 +6,7 @@
 #define CHARLUA_ROOM_PEER_H
 
 #include "base/list.h"
+#include "base/mailbox.h"
 #include "net/conn.h"
 
 struct peer {
@@ -14,10 +15,12 @@ struct peer {
     struct list wait;  /* in the list of its wait's kind */
     double deadline;   /* of that wait */
     uint64_t id;
-    bool opened;   /* MAIL_OPEN was posted */
-    bool told;     /* MAIL_CLOSED was posted */
-    bool admitted; /* the rules have let it in */
-    bool asked;    /* MAIL_REQUEST was posted, and neither side has ended it */
+    struct batch *ahead; /* mail that the host does not want yet; NULL: none */
+    bool opened;         /* MAIL_OPEN was posted */
+    bool told;           /* MAIL_CLOSED was posted */
+    bool admitted;       /* the rules have let it in */
+    bool paused;         /* the host has enough of its messages for now */
+    bool asked;          /* MAIL_REQUEST was posted, and neither side has ended it */
 };
 
 static inline struct peer *peer_of(struct conn *c)

@@ -130,6 +130,7 @@ static void reap(struct peer *p)
     struct shard *s = shard_of(p);
     struct watched *w = watched_of(p);
     waits_end(p);
+    uplink_forget(p);
     list_remove(&p->dirty);
     ev_io_stop(s->setup.loop, &w->io);
     ev_clear_pending(s->setup.loop, &w->io);

@@ -1,10 +1,19 @@
 /* uplink: one batch a turn. What does not get through without memory stays where it was,
- * in the batch or with its peer, and goes with a later turn. */
+ * in the batch or with its peer, and goes with a later turn.
+ *
+ * A peer whose messages pile up in the host is paused. Not to read it at all would leave
+ * its Close unanswered and its end unheard for as long as its handler waits, perhaps for
+ * minutes. So it is read ahead: up to AHEAD_BYTES of its messages wait here, and an end
+ * behind them is told at once, with them in front of it. Only beyond that, or when the
+ * sum that all peers may hold is spent, its socket is left alone. */
 #include "room/uplink.h"
+
+#include <stdlib.h>
 
 enum {
     BATCH_BYTES = 256 * 1024, /* posted within a turn when it grows larger */
     SUBJECT_MAX = 1024,       /* of a client's certificate */
+    AHEAD_BYTES = 64 * 1024,  /* of a paused peer, read all the same */
 };
 
 void uplink_init(struct uplink *u, struct mailbox *host, struct stats *stats)
@@ -68,10 +77,52 @@ void uplink_answered(struct uplink *u, struct peer *p)
     u->open--;
 }
 
+static int keep_ahead(struct peer *p, const struct mail *m, struct bytes data)
+{
+    struct quota_share *held = &p->conn.env->held;
+    if (!p->ahead && !(p->ahead = calloc(1, sizeof *p->ahead)))
+        return -1;
+    size_t before = p->ahead->buf.len;
+    if (batch_add(p->ahead, m, data) < 0)
+        return -1;
+    quota_take(held, p->ahead->buf.len - before);
+    if (p->ahead->buf.len > AHEAD_BYTES || !quota_has(held, AHEAD_BYTES))
+        conn_pause(&p->conn, true);
+    return 0;
+}
+
 int uplink_message(struct uplink *u, struct peer *p, struct bytes data, bool binary)
 {
     struct mail m = {.kind = MAIL_MESSAGE, .id = p->id, .binary = binary};
-    return batch_add(&u->batch, &m, data);
+    return p->paused || p->ahead ? keep_ahead(p, &m, data)
+                                 : batch_add(&u->batch, &m, data);
+}
+
+void uplink_pause(struct peer *p, bool paused)
+{
+    p->paused = paused;
+    if (!paused)
+        conn_pause(&p->conn, false);
+}
+
+void uplink_forget(struct peer *p)
+{
+    if (!p->ahead)
+        return;
+    quota_give(&p->conn.env->held, p->ahead->buf.len);
+    buf_deinit(&p->ahead->buf);
+    free(p->ahead);
+    p->ahead = NULL;
+}
+
+bool uplink_catch_up(struct uplink *u, struct peer *p)
+{
+    if (p->paused || !p->ahead)
+        return true;
+    if (buf_append(&u->batch.buf, buf_bytes(&p->ahead->buf)) < 0)
+        return false;
+    uplink_forget(p);
+    return true;
 }
 
 static bool tell_given_up(struct uplink *u, struct peer *p)
@@ -91,6 +142,9 @@ static bool tell_closed(struct uplink *u, struct peer *p)
     struct bytes reason;
     if (!p->opened || p->told || !conn_is_over(&p->conn, &m.code, &reason))
         return true;
+    p->paused = false; /* nothing more comes: what was put off goes first */
+    if (!uplink_catch_up(u, p))
+        return false;
     if (batch_add(&u->batch, &m, reason) < 0)
         return false;
     p->told = true;
@@ -101,7 +155,7 @@ static bool tell_closed(struct uplink *u, struct peer *p)
 
 bool uplink_tell_end(struct uplink *u, struct peer *p)
 {
-    return tell_given_up(u, p) && tell_closed(u, p);
+    return uplink_catch_up(u, p) && tell_given_up(u, p) && tell_closed(u, p);
 }
 
 void uplink_tell_drained(struct uplink *u)

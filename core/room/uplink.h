@@ -34,8 +34,20 @@ void uplink_answered(struct uplink *u, struct peer *p);
 /* The peer says something. Returns 0, or -1 when memory is out. */
 int uplink_message(struct uplink *u, struct peer *p, struct bytes data, bool binary);
 
-/* Tells once that nobody waits for the peer's response any more, and once that its
- * connection is over, if that is so. False: memory is out, the caller tries again. */
+/* The host has enough of the peer's messages for now, or wants them again; in the second
+ * case call uplink_catch_up. */
+void uplink_pause(struct peer *p, bool paused);
+
+/* Collects what the host was spared, if it wants it now. False: memory is out, the caller
+ * tries again. */
+bool uplink_catch_up(struct uplink *u, struct peer *p);
+
+/* The peer goes: frees what was kept of it. */
+void uplink_forget(struct peer *p);
+
+/* Catches up. Tells once that nobody waits for the peer's response any more, and once
+ * that its connection is over, if that is so. False: memory is out, the caller tries
+ * again. */
 bool uplink_tell_end(struct uplink *u, struct peer *p);
 
 /* Tells once that the shard has no peer left and takes no more. */

@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { dialTls, encrypted, folder, makeCert } from "./certs.mjs";
-import { dialRaw, frame, OP, openRaw, Raw, UPGRADE } from "./raw.mjs";
+import { closing, dialRaw, frame, OP, openRaw, Raw, UPGRADE } from "./raw.mjs";
 import { DEADLINE_MS, overThreads, runToEnd } from "./server.mjs";
 
 const RUN = "tests/e2e/fixtures/run.lua", ECHO = "tests/e2e/fixtures/echo.lua";
@@ -420,6 +420,41 @@ limit("limit_max_queued_that_is_spent_leaves_alone_who_reads",
     deaf.forEach((raw) => raw.destroy());
     assert.deepEqual(await run(driver, "return 1"), [1]);
   });
+
+/* --- a client whose messages pile up ----------------------------------------------- */
+
+/* A client that waits in a handler and has said so much more meanwhile that the server does not want to hear on, and a
+ * witness of its end. */
+async function openPiling(server, stage) {
+  const [raw, witness] = [await openRaw(server, stage), await openRaw(server, stage)];
+  await run(witness, "client:join('witnesses')");
+  await raw.write(text({ type: "run", code: "chat.sleep(3600)" }));
+  await raw.write(Buffer.concat(Array.from({ length: 6 }, () => text({ type: "run", code: `return 1 --${"x".repeat(50_000)}` }))));
+  for (let i = 0; i < 20; i++) await run(witness, "return 1");
+  return { raw, end: async () => JSON.parse((await witness.frame()).payload).code };
+}
+
+limit("limit_of_messages_that_pile_up_lets_a_close_be_heard", [], async (server, stage) => {
+  const { raw, end } = await openPiling(server, stage);
+  await raw.write(Buffer.concat([text("x".repeat(1000)), frame(OP.CLOSE, closing(4001))]));
+  assert.equal((await untilClosed(raw)).at(-1).code, 4001);
+  assert.equal(await end(), 4001);
+});
+
+limit("limit_of_messages_that_pile_up_lets_the_end_of_a_connection_be_heard", [], async (server, stage) => {
+  const { raw, end } = await openPiling(server, stage);
+  raw.destroy();
+  assert.equal(await end(), 1006);
+});
+
+limit("limit_of_messages_that_pile_up_keeps_them_all_in_order", [], async (server, stage) => {
+  const raw = await openRaw(server, stage), count = 60; /* 600 KB: more than the host and the shard keep */
+  await raw.write(text({ type: "run", code: "chat.sleep(0.5)" }));
+  await raw.write(Buffer.concat(Array.from({ length: count }, (_, i) =>
+    text({ type: "run", code: `return ${i} --${"x".repeat(10_000)}` }))));
+  assert.equal(JSON.parse((await raw.frame()).payload).type, "result");
+  for (let i = 0; i < count; i++) assert.deepEqual(JSON.parse((await raw.frame()).payload).values, [i]);
+});
 
 /* --- rooms and scripts ------------------------------------------------------------- */
 
