@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/mailbox.h"
+#include "base/quota.h"
 #include "base/stats.h"
 
 struct host;
@@ -46,9 +47,10 @@ struct host_setup {
     size_t http_max;               /* bytes of a request's body */
     const struct host_option *env; /* what chat.env tells; value NULL: it is not set */
     size_t env_count;
-    int json_depth;   /* of clients' messages */
-    size_t frame_max; /* bytes of a message from the rules */
-    size_t queue_max; /* of --max-queue, to be named */
+    int json_depth;     /* of clients' messages */
+    size_t frame_max;   /* bytes of a message from the rules */
+    size_t queue_max;   /* of --max-queue, to be named */
+    struct quota *held; /* what clients say while their handlers wait; NULL: any number */
     const atomic_bool *is_draining; /* messages are not handled any more */
     size_t memory_max;              /* bytes for the Lua state */
     double handler_time;            /* seconds a handler may run */

@@ -55,6 +55,8 @@ struct host *host_new(const struct host_setup *setup)
     h->setup = *setup;
     h->now = setup->now;
     h->wall = setup->wall;
+    quota_init(&h->unlimited, SIZE_MAX, 1);
+    h->held.sum = setup->held ? setup->held : &h->unlimited;
     list_init(&h->ready);
     list_init(&h->idle_tasks);
     if (world_init(&h->world, setup->shards, setup->shard_count, &limits) < 0 ||

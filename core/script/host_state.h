@@ -41,14 +41,16 @@ struct host {
     struct loader in_force; /* the files of the rules in force, as they were then */
     struct world world;
     struct timers timers;
-    struct map asked;  /* struct asked by id */
-    struct batch mail; /* taken from the inbox */
-    size_t mail_at;    /* bytes of it that are done */
-    double now;        /* of this turn: seconds on the steady clock */
-    double wall;       /* and since 1970, for what scripts are shown */
-    double share_end;  /* on the steady clock: when others have their turn */
-    struct list ready; /* clients whose mail goes on, now that no handler waits */
-    struct buf text;   /* JSON in the making; reused */
+    struct map asked;        /* struct asked by id */
+    struct batch mail;       /* taken from the inbox */
+    size_t mail_at;          /* bytes of it that are done */
+    double now;              /* of this turn: seconds on the steady clock */
+    double wall;             /* and since 1970, for what scripts are shown */
+    double share_end;        /* on the steady clock: when others have their turn */
+    struct quota_share held; /* of what all clients may make the server keep */
+    struct quota unlimited;  /* where nobody gave a sum */
+    struct list ready;       /* clients whose mail goes on, now that no handler waits */
+    struct buf text;         /* JSON in the making; reused */
     struct list idle_tasks;
     uint32_t idle_count;
     struct task *current;      /* whose handler runs */

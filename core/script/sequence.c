@@ -5,8 +5,8 @@
  * has ended: script authors never see two handlers of one client interleave. Other
  * clients go on. Example: "buy" waits for a service, "say" and "buy" come: both are put
  * off; the reply wakes the first buy, which ends; say runs; the second buy runs and
- * waits. A client that piles up more than PENDING_MAX_BYTES is not read any more until
- * then.
+ * waits. A client that piles up more than PENDING_MAX_BYTES, or anything while the sum
+ * that all clients may hold is spent, is paused until then.
  *
  * The end of a client overtakes this queue in one way: the handler that waits is woken
  * with "closed" and may not wait again, nor may those of the messages put off, so that
@@ -29,8 +29,17 @@ enum {
         256 * 1024, /* of one client whose handler waits; then it is paused */
 };
 
+static void drop_pending(struct host *h, struct client_extras *x)
+{
+    quota_give(&h->held, x->pending.buf.len);
+    buf_deinit(&x->pending.buf);
+    x->pending_at = 0;
+}
+
 static void remove_client(struct host *h, struct client *c)
 {
+    if (c->extras)
+        drop_pending(h, c->extras);
     client_forget(h->vm.L, c);
     world_remove_client(&h->world, c);
     world_commit(&h->world);
@@ -93,14 +102,25 @@ void sequence_wake(struct host *h, struct task *task, const struct mail *reply)
     sequence_run(h, &r);
 }
 
+/* Adds to what is put off. Returns 0 or -1. */
+static int add_pending(struct host *h, struct client_extras *x, const struct mail *m)
+{
+    size_t before = x->pending.buf.len;
+    if (batch_add(&x->pending, m, mail_bytes(m)) < 0)
+        return -1;
+    quota_take(&h->held, x->pending.buf.len - before);
+    return 0;
+}
+
 /* Keeps the mail of a client whose handler waits. */
 static void put_off(struct host *h, struct client *c, const struct mail *m)
 {
     struct client_extras *x = client_extras(c);
-    if (!x || batch_add(&x->pending, m, mail_bytes(m)) < 0)
+    if (!x || add_pending(h, x, m) < 0)
         run_send_error(h, c, "internal");
-    if (x && x->pending.buf.len > PENDING_MAX_BYTES && !c->paused &&
-        world_pause(&h->world, c, true) == WORLD_OK)
+    bool enough = x && (x->pending.buf.len > PENDING_MAX_BYTES ||
+                        !quota_has(&h->held, PENDING_MAX_BYTES - x->pending.buf.len));
+    if (enough && !c->paused && world_pause(&h->world, c, true) == WORLD_OK)
         world_commit(&h->world);
 }
 
@@ -133,6 +153,7 @@ static bool handle_pending(struct host *h, struct client *c)
     x->pending = (struct batch){0};
     x->pending_at = 0;
     list_remove(&x->ready);
+    quota_give(&h->held, mine.buf.len);
     run_close(h, c, m);
     buf_deinit(&mine.buf);
     return false;
@@ -155,8 +176,7 @@ static void go_on(struct host *h, struct client *c)
     }
     if (has_pending(c))
         return;
-    buf_deinit(&c->extras->pending.buf);
-    c->extras->pending_at = 0;
+    drop_pending(h, c->extras);
     if (c->paused && client_is_here(c) && world_pause(&h->world, c, false) == WORLD_OK)
         world_commit(&h->world);
 }
@@ -171,7 +191,7 @@ static void end(struct host *h, struct client *c, const struct mail *m)
         assert(!c->task);
     }
     bool may_take_time = has_pending(c) && world_may_wait(&h->world, c);
-    if (may_take_time && batch_add(&c->extras->pending, m, mail_bytes(m)) == 0)
+    if (may_take_time && add_pending(h, c->extras, m) == 0)
         return;            /* sequence_go_on comes to it */
     while (has_pending(c)) /* too many are closing, or memory is out: now or never */
         handle_pending(h, c);

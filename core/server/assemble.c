@@ -96,7 +96,7 @@ static int open_places(struct actors *a, const struct server_setup *setup,
     (void)error;
     size_t threads = (size_t)setup->config->threads;
     a->shard_count = threads ? (uint32_t)threads : 1;
-    quota_init(&a->held, (size_t)setup->config->max_queued, a->shard_count);
+    quota_init(&a->held, (size_t)setup->config->max_queued, a->shard_count + 1);
     a->places = calloc(threads + 1, sizeof *a->places);
     for (; a->places && threads && a->place_count < threads + 1; a->place_count++)
         if (place_init(&a->places[a->place_count], &a->common) < 0)
@@ -236,6 +236,7 @@ static int open_host(struct actors *a, const struct server_setup *setup,
     host.stall_log = a->stall_log =
         stall_log_new(setup->log); /* it serves without, too */
     host.stats = &a->stats;
+    host.held = &a->held;
     host.inbox = &a->common.host_inbox;
     host.shards = a->inboxes;
     host.shard_count = a->shard_count;

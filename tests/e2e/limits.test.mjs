@@ -456,6 +456,18 @@ limit("limit_of_messages_that_pile_up_keeps_them_all_in_order", [], async (serve
   for (let i = 0; i < count; i++) assert.deepEqual(JSON.parse((await raw.frame()).payload).values, [i]);
 });
 
+limit("limit_max_queued_holds_for_what_clients_say_while_their_handlers_wait", ["--max-queued", "2m"], async (server, stage) => {
+  const witness = await openRaw(server, stage), before = rss(server);
+  const many = await Promise.all(Array.from({ length: 150 }, () => openRaw(server, stage)));
+  await Promise.all(many.map((raw) => raw.write(text({ type: "run", code: "chat.sleep(3600)" }))));
+  await run(witness, "return 1");
+  for (let i = 0; i < 12; i++)
+    for (const raw of many) raw.write(text({ type: "run", code: `return 1 --${"x".repeat(20_000)}` })).catch(() => {});
+  for (let i = 0; i < 50; i++) await run(witness, "return 1");
+  const grown = rss(server) - before;
+  assert.ok(grown < 28 << 20, `${grown >> 20} MiB of 36 that 150 clients said`);
+});
+
 /* --- rooms and scripts ------------------------------------------------------------- */
 
 limit("limit_max_client_rooms_and_max_rooms_let_join_say_no", ["--max-client-rooms", "2", "--max-rooms", "3"],
