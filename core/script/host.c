@@ -10,12 +10,10 @@
 #include "wire/close.h"
 #include "wire/outframe.h"
 
-#include <malloc.h>
 #include <string.h>
 
 enum {
     MAILS_A_TURN = 64, /* then the shards get to work, and sockets have their turn */
-    CROWD = 1000,      /* clients */
 };
 
 /* A turn's share is for what is due, for what was put off, and for mail, each. Handlers
@@ -176,35 +174,26 @@ static void begin_share(struct host *h)
     h->share_end = clock_now() + SHARE_SECONDS;
 }
 
-static void fire_due(struct host *h)
+static bool fire_due(struct host *h)
 {
+    bool any = false;
     uint64_t last = h->timers.last_id; /* what handlers add now is for the next turn */
     begin_share(h);
     for (struct timer *t;
          (t = timers_first(&h->timers)) && t->due <= h->now && t->id <= last;) {
         fire(h, t);
+        any = true;
         if (clock_now() >= h->share_end)
             break;
     }
+    return any;
 }
 
-/* Gives the memory of a crowd that has left back to the system, once nothing else is to
- * be done: the C library would keep the pages. */
-static void give_back(struct host *h)
+static bool take_mail(struct host *h)
 {
-    size_t clients = h->world.client_count;
-    h->peak = clients > h->peak ? clients : h->peak;
-    if (h->peak < CROWD || clients > h->peak / 4)
-        return;
-    h->peak = clients;
-    lua_gc(h->vm.L, LUA_GCCOLLECT);
-    malloc_trim(0);
-}
-
-static void take_mail(struct host *h)
-{
+    int n = 0;
     begin_share(h);
-    for (int n = 0; n < MAILS_A_TURN && !world_is_full(&h->world);) {
+    while (n < MAILS_A_TURN && !world_is_full(&h->world)) {
         struct mail *m = batch_next(&h->mail, &h->mail_at);
         if (m) {
             handle_mail(h, m);
@@ -216,6 +205,7 @@ static void take_mail(struct host *h)
             h->mail_at = 0;
         }
     }
+    return n > 0;
 }
 
 /* on_stop has had its time: the shards close everybody. */
@@ -234,29 +224,37 @@ bool host_turn(struct host *h, double now, double wall)
     h->wall = wall;
     if (h->owes)
         close_owed(h);
-    fire_due(h);
+    bool busy = fire_due(h) || !list_is_empty(&h->ready);
     if (!world_is_full(&h->world)) {
         begin_share(h);
         sequence_go_on(h);
     }
-    take_mail(h);
+    busy |= take_mail(h);
     stop(h);
     world_post(&h->world);
     bool more = h->mail_at < h->mail.buf.len || !mailbox_is_empty(h->setup.inbox) ||
                 !list_is_empty(&h->ready);
-    if (!more)
-        give_back(h);
+    if (busy)
+        garbage_note(&h->garbage, &h->vm, h->world.client_count, now);
+    else if (!more)
+        garbage_collect(&h->garbage, &h->vm, h->world.client_count, h->setup.inbox, now);
     return more && !world_is_full(&h->world);
+}
+
+/* The earlier of two times; 0 is none. */
+static double earlier(double a, double b)
+{
+    return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
 double host_next(const struct host *h)
 {
     const struct timer *t = timers_first(&h->timers);
-    double due = t ? t->due : 0, soon = h->now + RETRY_SECONDS;
-    if (h->is_stopping && (due == 0 || h->stop_until < due))
-        due = h->stop_until;
-    if ((h->owes || world_is_unposted(&h->world)) && (due == 0 || soon < due))
-        return soon; /* what memory was too short for is tried again */
+    double due = earlier(t ? t->due : 0, garbage_next(&h->garbage));
+    if (h->is_stopping)
+        due = earlier(due, h->stop_until);
+    if (h->owes || world_is_unposted(&h->world)) /* for lack of memory: again */
+        due = earlier(due, h->now + RETRY_SECONDS);
     return due;
 }
 

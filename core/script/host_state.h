@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "lua/loader.h"
 #include "lua/vm.h"
+#include "script/garbage.h"
 #include "script/host.h"
 #include "script/timers.h"
 #include "script/world.h"
@@ -61,7 +62,7 @@ struct host {
     struct task *stopping; /* of on_stop, while it waits */
     double stop_until;     /* then the shards are told, whether or not it has ended */
     uint32_t drained_shards;
-    size_t peak;         /* most clients since memory was last given back */
+    struct garbage garbage;
     struct bytes source; /* of the rules that are being loaded; empty: the file */
     bool is_scratch;
     bool is_loaded; /* some rules are in force */

@@ -111,6 +111,10 @@ async function idle(round) {
       await loaded(name, name === "charlua" ? { threads: plan.threads[0], quiet: true } : {},
         ["--scenario", "idle", "--quiet", ...args, ...more], { round, group: "idle", kind, server: name });
     }
+  // What people run: the rules of scripts/chat.lua, with all that they keep of a client.
+  if (plan.servers.includes("charlua"))
+    await loaded("charlua", { threads: plan.threads[0] }, ["--scenario", "idle", ...kinds["rooms of 10"]],
+      { round, group: "idle", kind: "chat.lua, rooms of 10", server: "charlua" });
 }
 
 /* What TLS, compression and threads cost. */

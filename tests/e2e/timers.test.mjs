@@ -112,3 +112,20 @@ scenario("messages_that_waited_come_before_on_close_however_many", RUN, async (s
   assert.equal(await beto.value("return kept.done"), 100);
   await beto.hearsNothing();
 });
+
+/* --- a host that has nothing to do ------------------------------------------ */
+
+const PATIENT = { ...RUN, args: ["--handler-time", "5000"] };
+
+scenario("what_handlers_left_behind_is_collected_once_nobody_talks", PATIENT, async (stage) => {
+  const [ana] = await stage.actors(1);
+  const [before, after] = await ana.run(`
+    local before = collectgarbage("count")
+    local much = {}
+    for i = 1, 100000 do much[i] = { i } end
+    chat.after(1, function() chat.after(0, 'tell', client.id, collectgarbage("count")) end)
+    return before, collectgarbage("count")`);
+  assert.ok(after > before + 4000, `${after} KB are there`);
+  const { values: [idle] } = await ana.next();
+  assert.ok(idle < before + 1000, `${before} KB before, ${after} KB in the handler, ${idle} KB after a second`);
+});
