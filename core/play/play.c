@@ -3,24 +3,15 @@
 #include "play/play.h"
 
 #include "base/id.h"
+#include "play/players.h"
 #include "room/topic.h"
 #include "wire/close.h"
 #include "wire/outframe.h"
-#include "wire/header.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { INBOX_BYTES = 64 * 1024 * 1024 };
-
-struct player {
-    struct buf heard; /* WebSocket frames, as they would go out */
-    size_t taken;     /* bytes of them */
-    bool admitted, gone;
-    uint16_t code; /* the server's Close, or the status of the response to its request */
-    struct buf reason;
-    struct buf response; /* as MAIL_RESPONSE has it */
-};
 
 struct play {
     struct host *host;
@@ -35,8 +26,7 @@ struct play {
     atomic_bool is_draining;
     struct batch mail;
     struct topics topics;
-    struct player *players; /* by slot */
-    uint32_t count, cap;
+    struct players players;
     struct buf protocols;
     double now;
     bool no_memory;
@@ -69,6 +59,7 @@ struct play *play_new(const struct host_setup *setup)
     mailbox_init(&p->shard, INBOX_BYTES, wake, wake, p);
     mailbox_init(&p->services, INBOX_BYTES, wake, wake, p);
     topics_init(&p->topics);
+    players_init(&p->players);
     p->setup.log = &p->log;
     p->setup.stats = &p->stats;
     p->setup.inbox = &p->inbox;
@@ -94,12 +85,7 @@ void play_free(struct play *p)
     mailbox_deinit(&p->services);
     buf_deinit(&p->asked.buf);
     topics_deinit(&p->topics);
-    for (uint32_t i = 0; i < p->count; i++) {
-        buf_deinit(&p->players[i].heard);
-        buf_deinit(&p->players[i].reason);
-        buf_deinit(&p->players[i].response);
-    }
-    free(p->players);
+    players_deinit(&p->players);
     buf_deinit(&p->mail.buf);
     buf_deinit(&p->lines);
     buf_deinit(&p->taken_lines);
@@ -117,71 +103,64 @@ static void post(struct play *p, const struct mail *m, struct bytes bytes)
     buf_deinit(&b.buf);
 }
 
-/* The client of that id, or NULL when it has gone. */
-static struct player *find(const struct play *p, uint64_t id)
-{
-    uint32_t slot = id_slot(id);
-    return slot < p->count && !p->players[slot].gone ? &p->players[slot] : NULL;
-}
-
 static void hear(struct play *p, struct player *player, const struct outframe *f)
 {
-    if (player && !player->gone && buf_append(&player->heard, outframe_bytes(f)) < 0)
+    if (player && player_hear(player, f) < 0)
         p->no_memory = true;
 }
 
 static void hear_all(struct play *p, const struct mail *m)
 {
     struct topic *topic = m->room ? topic_find(&p->topics, m->room) : NULL;
-    uint32_t n = m->room ? (topic ? topic->count : 0) : p->count;
+    uint32_t n = m->room ? (topic ? topic->count : 0) : p->players.count;
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t slot = topic ? topic_member(topic, i) : i;
-        bool is_for_it = topic || p->players[slot].admitted;
-        if (is_for_it && play_id(slot) != m->id)
-            hear(p, &p->players[slot], m->frame);
+        struct player *player = topic
+                                    ? slots_at(&p->players.slots, topic_member(topic, i))
+                                    : p->players.all[i];
+        if ((topic || player->admitted) && player->id != m->id)
+            hear(p, player, m->frame);
     }
 }
 
 /* The connection is closed, and its peer has answered. */
-static void close_player(struct play *p, uint32_t slot, uint16_t code,
+static void close_player(struct play *p, struct player *player, uint16_t code,
                          struct bytes reason)
 {
-    struct mail m = {.kind = MAIL_CLOSED, .id = play_id(slot), .code = code};
-    p->players[slot].gone = true;
-    topic_remove_all(&p->topics, slot);
+    struct mail m = {.kind = MAIL_CLOSED, .id = player->id, .code = code};
+    topic_remove_all(&p->topics, id_slot(player->id));
+    players_give_up(&p->players, player);
     post(p, &m, reason);
 }
 
-static void close_by_server(struct play *p, uint32_t slot, uint16_t code,
+static void close_by_server(struct play *p, struct player *player, uint16_t code,
                             struct bytes reason)
 {
-    if (p->players[slot].gone)
-        return;
-    p->players[slot].code = code;
-    if (buf_append(&p->players[slot].reason, reason) < 0)
+    player->code = code;
+    if (buf_append(&player->reason, reason) < 0)
         p->no_memory = true;
-    close_player(p, slot, code, reason);
+    close_player(p, player, code, reason);
 }
 
 static void drain(struct play *p)
 {
     struct mail drained = {.kind = MAIL_DRAINED};
-    for (uint32_t i = 0; i < p->count; i++)
-        close_by_server(p, i, WS_CLOSE_GOING_AWAY, (struct bytes){0});
+    for (uint32_t i = 0; i < p->players.count; i++)
+        if (!p->players.all[i]->gone && !p->players.all[i]->is_request)
+            close_by_server(p, p->players.all[i], WS_CLOSE_GOING_AWAY, (struct bytes){0});
     post(p, &drained, (struct bytes){0});
 }
 
-static void respond(struct play *p, const struct mail *m)
+static void respond(struct play *p, struct player *player, const struct mail *m)
 {
-    struct player *player = &p->players[id_slot(m->id)];
     player->code = m->status;
     if (buf_append(&player->response, mail_bytes(m)) < 0)
         p->no_memory = true;
+    players_give_up(&p->players, player);
 }
 
 static void handle(struct play *p, const struct mail *m)
 {
-    struct player *player = find(p, m->id);
+    struct player *player = players_find(&p->players, m->id);
     switch (m->kind) {
     case MAIL_SEND:
         hear(p, player, m->frame);
@@ -196,11 +175,12 @@ static void handle(struct play *p, const struct mail *m)
             p->no_memory = true;
         break;
     case MAIL_LEAVE:
-        topic_remove(&p->topics, m->room, id_slot(m->id));
+        if (player)
+            topic_remove(&p->topics, m->room, id_slot(m->id));
         break;
     case MAIL_CLOSE:
         if (player)
-            close_by_server(p, id_slot(m->id), m->code, mail_bytes(m));
+            close_by_server(p, player, m->code, mail_bytes(m));
         break;
     case MAIL_ADMIT:
         if (player)
@@ -212,7 +192,8 @@ static void handle(struct play *p, const struct mail *m)
             p->no_memory = true;
         break;
     case MAIL_RESPONSE:
-        respond(p, m);
+        if (player)
+            respond(p, player, m);
         break;
     case MAIL_DRAIN:
         drain(p);
@@ -288,27 +269,17 @@ static int64_t arrive(struct play *p, enum mail_kind kind, struct bytes head,
                               .head_len = (uint32_t)head.len,
                               .subject_len = (uint32_t)subject.len}};
     struct buf all = {0};
-    if (p->count == PLAY_CLIENTS_MAX)
-        return -1;
-    if (p->count == p->cap) {
-        uint32_t cap = p->cap ? p->cap * 2 : 16;
-        struct player *players = realloc(p->players, cap * sizeof *players);
-        if (!players)
-            return -1;
-        p->players = players;
-        p->cap = cap;
-    }
+    struct player *player;
     if (buf_append(&all, head) < 0 || buf_append(&all, subject) < 0 ||
-        buf_append(&all, tail) < 0) {
+        buf_append(&all, tail) < 0 || p->players.count == PLAY_CLIENTS_MAX ||
+        !(player = players_add(&p->players, kind == MAIL_REQUEST))) {
         buf_deinit(&all);
         return -1;
     }
-    uint32_t slot = p->count++;
-    p->players[slot] = (struct player){.gone = kind == MAIL_REQUEST}; /* no client */
-    m.id = play_id(slot);
+    m.id = player->id;
     post(p, &m, buf_bytes(&all));
     buf_deinit(&all);
-    return slot;
+    return p->players.count - 1;
 }
 
 int64_t play_open(struct play *p, struct bytes head, const struct addr *addr, bool secure,
@@ -325,46 +296,37 @@ int64_t play_request(struct play *p, struct bytes head, const struct addr *addr,
 
 int play_response(const struct play *p, int64_t request, struct bytes *response)
 {
-    *response = buf_bytes(&p->players[request].response);
-    return p->players[request].code;
+    *response = buf_bytes(&p->players.all[request]->response);
+    return p->players.all[request]->code;
 }
 
 void play_message(struct play *p, int64_t client, struct bytes text, bool binary)
 {
-    struct mail m = {.kind = MAIL_MESSAGE, .id = play_id(client), .binary = binary};
-    if (find(p, m.id))
+    struct mail m = {.kind = MAIL_MESSAGE, .id = play_id(p, client), .binary = binary};
+    if (!p->players.all[client]->gone)
         post(p, &m, text);
 }
 
 void play_hang_up(struct play *p, int64_t client, uint16_t code, struct bytes reason)
 {
-    if (find(p, play_id(client)))
-        close_player(p, (uint32_t)client, code, reason);
+    if (!p->players.all[client]->gone)
+        close_player(p, p->players.all[client], code, reason);
 }
 
 bool play_hear(struct play *p, int64_t client, struct bytes *text, bool *binary)
 {
-    struct player *player = &p->players[client];
-    struct ws_header header;
-    struct bytes rest = bytes_skip(buf_bytes(&player->heard), player->taken);
-    int len = rest.len ? ws_header_parse(rest, &header) : 0;
-    if (len <= 0)
-        return false;
-    *text = (struct bytes){rest.at + len, (size_t)header.len};
-    *binary = header.opcode == WS_BINARY;
-    player->taken += (size_t)len + (size_t)header.len;
-    return true;
+    return player_take(p->players.all[client], text, binary);
 }
 
 uint16_t play_closed(const struct play *p, int64_t client, struct bytes *reason)
 {
-    *reason = buf_bytes(&p->players[client].reason);
-    return p->players[client].code;
+    *reason = buf_bytes(&p->players.all[client]->reason);
+    return p->players.all[client]->code;
 }
 
-uint64_t play_id(int64_t client)
+uint64_t play_id(const struct play *p, int64_t client)
 {
-    return id_make(0, (uint32_t)client, 1);
+    return p->players.all[client]->id;
 }
 
 struct bytes play_protocols(const struct play *p)

@@ -50,8 +50,9 @@ bool play_hear(struct play *p, int64_t client, struct bytes *text, bool *binary)
 /* The close code with which the server closed it and the reason, or 0. */
 uint16_t play_closed(const struct play *p, int64_t client, struct bytes *reason);
 
-/* Its id as scripts see it. */
-uint64_t play_id(int64_t client);
+/* Its id as scripts see it. Slots are given again as a shard gives them (room/slots.c),
+ * so that rules and host meet here whatever they would meet there. */
+uint64_t play_id(const struct play *p, int64_t client);
 
 /* The subprotocols that the rules speak, each behind a comma. */
 struct bytes play_protocols(const struct play *p);

@@ -197,7 +197,7 @@ static int closed(lua_State *L)
 /* play:id(client) -> what scripts know it by */
 static int id(lua_State *L)
 {
-    lua_pushinteger(L, (lua_Integer)play_id(client_at(L)));
+    lua_pushinteger(L, (lua_Integer)play_id(play_at(L, 1), client_at(L)));
     return 1;
 }
 
