@@ -5,6 +5,7 @@
 #include "play/testing.h"
 
 #include "base/cidr.h"
+#include "lua/hint.h"
 #include "play/play.h"
 
 #include <lauxlib.h>
@@ -378,8 +379,10 @@ static int run(lua_State *L)
         {"__gc", close},      {"asked", asked},       {"answer", answer},
         {NULL, NULL},
     };
-    static const luaL_Reg functions[] = {
-        {"new_play", new_play}, {"report", report}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"new_play", new_play},
+                                         {"report", report},
+                                         {"nearest", hint_nearest},
+                                         {NULL, NULL}};
     struct testing *t = testing_of(L);
     luaL_openlibs(L);
     luaL_newmetatable(L, PLAY_TYPE);

@@ -235,6 +235,34 @@ local function escape(text)
   return (tostring(text):gsub("[^%w%-_.~]", function(c) return ("%%%02X"):format(c:byte()) end))
 end
 
+--- Raises in the name of who called the caller if `options` has a field that is not one of `names`.
+local function check_names(who, options, names)
+  if type(options) ~= "table" then error(("%s takes a table of options, not a %s"):format(who, type(options)), 3) end
+  for key in pairs(options) do
+    if not names[key] then
+      local best = type(key) == "string" and native.nearest(key, names)
+      local all = {}
+      for name in pairs(names) do all[#all + 1] = name end
+      table.sort(all)
+      local meant = best and ("; did you mean '%s'?"):format(best) or ""
+      error(("%s has no option '%s'%s; there are %s"):format(who, key, meant, table.concat(all, ", ")), 3)
+    end
+    local kinds = names[key]
+    if kinds ~= true and not kinds:find(type(options[key]), 1, true) then
+      error(("%s: %s is a %s; it has to be a %s"):format(who, key, type(options[key]), kinds), 3)
+    end
+  end
+end
+
+--- What requests and clients have in common, with the types that it may have.
+local REQUEST = {
+  ip = "string", query = "table or string", headers = "table", cookies = "table", origin = "string", secure = "boolean",
+}
+
+local CLIENT = { name = "string", path = "string", protocols = "table", tls = "string" }
+local PLAIN = { body = "string", json = true }
+for name, kinds in pairs(REQUEST) do CLIENT[name], PLAIN[name] = kinds, kinds end
+
 --- `list` as "a=b" pairs, sorted, with `between`.
 local function pairs_text(list, between)
   local parts = {}
@@ -245,7 +273,8 @@ end
 
 --- The HTTP request of a client that comes.
 local function head_of(method, path, options)
-  local query, cookies = pairs_text(options.query, "&"), pairs_text(options.cookies, "; ")
+  local query, cookies = options.query, pairs_text(options.cookies, "; ")
+  query = type(query) == "string" and query:gsub("^%?", "") or pairs_text(query, "&")
   local lines = { ("%s %s HTTP/1.1"):format(method, path .. (query ~= "" and "?" .. query or "")), "Host: chat.test" }
   if cookies ~= "" then lines[#lines + 1] = "Cookie: " .. cookies end
   if options.origin then lines[#lines + 1] = "Origin: " .. options.origin end
@@ -264,9 +293,11 @@ local function choose(offered, spoken)
   return ""
 end
 
---- A client comes. Options: name, ip, path, query, headers, cookies, origin, protocols, secure, tls.
+--- A client comes. Options: name, ip, path, query (a table, or a string as it stands in a URL), headers, cookies,
+-- origin, protocols, secure, tls.
 function Session:client(options)
   options = options or {}
+  check_names("s:client", options, CLIENT)
   self.count = self.count + 1
   local play = self.play
   local number = play:open(head_of("GET", options.path or "/", options), options.ip or "127.0.0.1",
@@ -293,6 +324,7 @@ end
 -- (a string) or json (a table). Returns the response; a Request that will have it if the handler waits.
 function Session:request(route, options)
   options = options or {}
+  check_names("s:request", options, PLAIN)
   local method, path = route:match("^(%u+) (/%S*)$")
   if not method then error('a request is like "POST /path"', 2) end
   local body = options.json and assert(json.encode(options.json)) or options.body or ""
@@ -331,8 +363,8 @@ end
 function Session:reload(rules, may_fail)
   local done = self.play:load(rules or self.rules or "")
   if not done and not may_fail then
-    local lines = read_log(self)
-    fail("the rules could not be loaded: %s", lines[#lines] and lines[#lines].text or "")
+    local last = table.remove(read_log(self))
+    fail("the rules could not be loaded: %s", last and last.text or "")
   end
   return done
 end
@@ -355,24 +387,30 @@ function Session:stop()
   self.play:stop()
 end
 
---- What fails unseen fails the case: handlers that failed and were not expected to.
-local function check_log(session)
+--- What the log has of handlers that failed and were not expected to, with their tracebacks: a line each, or "". They
+-- come first wherever a case fails: an expectation after them mostly fails for them.
+local function errors_of(session)
+  local errors = {}
   for _, line in ipairs(read_log(session)) do
     if line.level == "error" then
-      error(setmetatable({ message = "the log has an error that was not expected (s:expect_log takes it):\n  "
-        .. line.text }, Failure), 0)
+      errors[#errors + 1] = ("the log has an error that was not expected (s:expect_log takes it):\n  %s\n"):format(
+        line.text)
     end
   end
+  return table.concat(errors)
+end
+
+--- What fails unseen fails the case.
+local function check_log(session)
+  if errors_of(session) ~= "" then error(setmetatable({ message = "" }, Failure), 0) end
 end
 
 -- Cases ------------------------------------------------------------------
 
+local CASE = { script = "string", rules = "string", set = "table", env = "table", allow = "table", seed = "number" }
+
 local function check_options(options)
-  for key in pairs(options) do
-    if not ({ script = true, rules = true, set = true, env = true, allow = true, seed = true })[key] then
-      error(("there is no option '%s' of a case: say script, rules, set, env, allow or seed"):format(key), 3)
-    end
-  end
+  check_names("a case", options, CASE)
 end
 
 local function merged(options)
@@ -443,10 +481,11 @@ local function run(case)
     check_log(session)
   end, explain)
   debug.sethook()
+  local before = not done and session and errors_of(session) or ""
   if session then session.play:close() end
   if done then return native.report(case.name, case.line) end
   local line = problem.line and problem.line > 0 and problem.line or case.line
-  native.report(case.name, line, problem.message)
+  native.report(case.name, line, before .. problem.message)
 end
 
 package.path = folder .. "/?.lua"

@@ -15,7 +15,7 @@
 ---@field name? string for messages of failure
 ---@field ip? string
 ---@field path? string
----@field query? table<string, any>
+---@field query? table<string, any>|string a string as it stands in a URL
 ---@field headers? table<string, string>
 ---@field cookies? table<string, any>
 ---@field origin? string
@@ -25,7 +25,7 @@
 
 ---@class charlua.test.request_options
 ---@field ip? string
----@field query? table<string, any>
+---@field query? table<string, any>|string a string as it stands in a URL
 ---@field headers? table<string, string>
 ---@field cookies? table<string, any>
 ---@field origin? string
