@@ -281,6 +281,15 @@ static void report_finding(void *ctx, const struct inspect_finding *f)
         i->report(i->context, &finding);
 }
 
+/* What chat.env tells, as it is now. NULL when memory is out. */
+static struct host_option *look_at_env(const struct config_list *names)
+{
+    struct host_option *env = calloc(names->count + 1, sizeof *env);
+    for (size_t i = 0; env && i < names->count; i++)
+        env[i] = (struct host_option){names->at[i], getenv(names->at[i])};
+    return env;
+}
+
 int charlua_inspect(struct charlua *server,
                     void (*report)(void *context, const struct charlua_finding *finding),
                     void *context)
@@ -296,7 +305,11 @@ int charlua_inspect(struct charlua *server,
     setup_host(&setup, &host);
     host.log = &silent;
     host.stats = server_stats(server->server);
+    struct host_option *env = look_at_env(&setup.config->env);
+    host.env = env;
+    host.env_count = env ? setup.config->env.count : 0;
     int result = inspect_run(&host, report_finding, &inspector, error, sizeof error);
+    free(env);
     state_begin(server);
     return state_give_back(server, result < 0 ? state_fail("%s", error) : 0);
 }

@@ -3,8 +3,12 @@
 
 #include "script/api_parts.h"
 #include "script/app.h"
+#include "script/builtins.h"
 #include "lua/hint.h"
+#include "lua/sandbox.h"
+#include "lua/trusted.h"
 #include "script/reload.h"
+#include "wire/origin.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -69,6 +73,19 @@ static void copy_methods(lua_State *from, lua_State *to, const char *name,
     copy_names(from, to, name);
 }
 
+/* Sets field `env` of the table on top to the names that chat.env may be asked for, as a
+ * set.
+ * [-0, +0] */
+static void push_allowed(lua_State *L, const struct host_setup *setup)
+{
+    lua_newtable(L);
+    for (size_t i = 0; i < setup->env_count; i++) {
+        lua_pushboolean(L, 1);
+        lua_setfield(L, -2, setup->env[i].key);
+    }
+    lua_setfield(L, -2, "env");
+}
+
 /* Pushes the table `facts` for inspect.lua. [-0, +1] */
 static void push_facts(lua_State *L, const struct inspection *in)
 {
@@ -84,8 +101,14 @@ static void push_facts(lua_State *L, const struct inspection *in)
         lua_rawseti(L, -2, i + 1);
     }
     lua_setfield(L, -2, "files");
-    chat_push(rules);
+    builtins_push(rules);
+    lua_getfield(rules, -1, "charlua");
     copy_names(rules, L, "chat");
+    sandbox_push(rules);
+    if (in->host->setup.trusted)
+        trusted_open(rules);
+    copy_names(rules, L, "globals");
+    push_allowed(L, &in->host->setup);
     copy_methods(rules, L, "client", "charlua.client");
     copy_methods(rules, L, "room", "charlua.room");
     copy_methods(rules, L, "request", "charlua.request");
@@ -99,6 +122,20 @@ static void push_facts(lua_State *L, const struct inspection *in)
     lua_settop(rules, 0);
 }
 
+/* may_ask(url) -> its origin, whether --http-allow lets rules ask it | nil: it is no URL
+ */
+static int may_ask(lua_State *L)
+{
+    size_t len;
+    char origin[ORIGIN_MAX];
+    const char *url = luaL_checklstring(L, 1, &len);
+    if (origin_of_url((struct bytes){(const uint8_t *)url, len}, origin) < 0)
+        return 0;
+    lua_pushstring(L, origin);
+    lua_pushboolean(L, api_may_ask(&inspection_of(L)->host->setup, origin));
+    return 2;
+}
+
 static int inspect(lua_State *L)
 {
     luaL_openlibs(L);
@@ -108,7 +145,8 @@ static int inspect(lua_State *L)
     push_facts(L, inspection_of(L));
     lua_pushcfunction(L, report);
     lua_pushcfunction(L, hint_nearest);
-    lua_call(L, 3, 0);
+    lua_pushcfunction(L, may_ask);
+    lua_call(L, 4, 0);
     return 0;
 }
 

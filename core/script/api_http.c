@@ -63,7 +63,7 @@ static int get(lua_State *L, const char *name)
     return lua_rawget(L, 1);
 }
 
-static bool may_ask(const struct host_setup *setup, const char *origin)
+bool api_may_ask(const struct host_setup *setup, const char *origin)
 {
     char allowed[ORIGIN_MAX];
     for (size_t i = 0; i < setup->http_allow_count; i++)
@@ -85,7 +85,7 @@ static void add_url(lua_State *L)
                    "chat.http: the url has to be http://host/... or https://host/..., "
                    "without a user in it, other characters as %%XX, at most %d bytes",
                    ORIGIN_URL_MAX);
-    if (!may_ask(setup, origin) || !setup->services)
+    if (!api_may_ask(setup, origin) || !setup->services)
         luaL_error(L, "chat.http: %s is not allowed: start with --http-allow %s", origin,
                    origin);
     append_line(L, (const char *)url.at);

@@ -6,6 +6,7 @@
 #define CHARLUA_SCRIPT_API_PARTS_H
 
 #include <lua.h>
+#include <stdbool.h>
 
 /* Make the metatables of the types. [-0, +0] */
 void client_register(lua_State *L);
@@ -19,5 +20,9 @@ void chat_push(lua_State *L);
 void crypto_add(lua_State *L);
 void env_add(lua_State *L);
 void http_add(lua_State *L);
+
+/* Whether --http-allow lets rules ask `origin`, as origin_of_url writes it. */
+struct host_setup;
+bool api_may_ask(const struct host_setup *setup, const char *origin);
 
 #endif

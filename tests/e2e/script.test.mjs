@@ -234,6 +234,17 @@ const FINDINGS = [
     /^:1: warning: app\.on\.say is never called: app\.on_message takes every message\n/],
   ["local app = { api = 1, on = {} }\nfunction app.on.x(client)\n  client:sned { a = 1 }\nend\nreturn app", 0,
     /^:3: warning: client:sned: a client has nothing of that name; did you mean client:send\?\n/],
+  ["local chat = require 'charlua'\nlocal json = chat.json\nlocal app = { api = 1 }\nfunction app.on_stop() chat.log(json.encode(chat.json.null)) end\nreturn app", 0,
+    /^0 errors, 0 warnings\n$/],
+  ["local app = { api = 1, on = {} }\nfunction app.on.x(client)\n  local ok = pcall(function()\n    pirnt(client)\n  end)\n  okk = ok\nend\nreturn app", 0,
+    /^:4: warning: global 'pirnt' is not there; did you mean print\?\n:6: warning: global 'okk' is assigned: say local, or put it into a table\n0 errors, 2 warnings\n$/],
+  ["local app = { api = 1 }\nfunction app.on_open(client)\n  local _ENV = { client = client }\n  return client, other\nend\nreturn app", 0, /^0 errors, 0 warnings\n$/],
+  ["local app = { api = 1 }\nfunction app.on_stop()\n  local t = { " + Array.from({ length: 300 }, (_, i) => `k${i} = ${i}.5`).join(", ") + " }\n  missing(t)\nend\nreturn app", 0,
+    /^:4: warning: global 'missing' is not there\n/],
+  ["local chat = require 'charlua'\nlocal app = { api = 1 }\n-- chat.env 'NO'\nfunction app.on_open()\n  chat.log(chat.env 'API_KEY', chat.env(\"API_KEY\"))\nend\nreturn app", 0,
+    /^:5: warning: chat\.env "API_KEY": it is not allowed; start with --env API_KEY\n:5: warning: chat\.env "API_KEY"[^]*\n0 errors, 2 warnings\n$/],
+  ["local chat = require 'charlua'\nlocal app = { api = 1 }\nfunction app.on_open()\n  chat.http {\n    method = 'POST', url = 'https://API.example.org/v1?' .. 1 }\nend\nreturn app", 0,
+    /^:4: warning: chat\.http: https:\/\/api\.example\.org is not allowed; start with --http-allow https:\/\/api\.example\.org\n0 errors, 1 warnings\n$/],
   ["return { api = 1 }", 0, /^0 errors, 0 warnings\n$/],
 ];
 
@@ -267,7 +278,8 @@ test("examples_of_the_manual_are_clean_and_their_cases_pass", async () => {
         const run = charlua("test", join(folder, name));
         assert.equal(run.status, 0, run.out + run.err);
       } else if (text.includes("api = 1")) {
-        assert.equal(charlua("check", join(folder, name)).out, "0 errors, 0 warnings\n", name);
+        const options = text.match(/--(http-allow|env) \S+/g) ?? []; /* its first line says how to start it */
+        assert.equal(charlua("check", join(folder, name), ...options.flatMap((o) => o.split(" "))).out, "0 errors, 0 warnings\n", name);
       }
     }
   });
