@@ -19,7 +19,7 @@ void conn_init(struct conn *c, struct conn_env *env, struct stream *stream,
 
 void conn_deinit(struct conn *c)
 {
-    quota_give(&c->env->held, conn_held(c));
+    quota_give(&c->env->held, c->counted);
     conn_free_phase(c);
     outq_deinit(&c->out);
     c->stream->ops->free(c->stream);
@@ -82,6 +82,9 @@ static void flushed(struct conn *c)
         conn_http_next(c);
     } else if (c->state == CONN_ANSWERING || c->state == CONN_LAST) {
         c->stream->ops->shutdown(c->stream);
+        if (!c->upgraded) /* what came behind the last request is not read any more */
+            buf_deinit(&c->http.in);
+        conn_count_held(c);
         c->state = CONN_LINGER;
         c->over = true;
         conn_wait_for(c, CONN_WAIT_CLOSE);
@@ -100,7 +103,9 @@ static void took(struct conn *c, size_t n)
     size_t frames = c->out.count, bytes = (size_t)c->out.bytes + c->out.sent;
     outq_advance(&c->out, n);
     bytes -= (size_t)c->out.bytes + c->out.sent;
-    quota_give(&c->env->held, conn_cost(c, frames - c->out.count, bytes));
+    size_t cost = conn_cost(c, frames - c->out.count, bytes);
+    quota_give(&c->env->held, cost);
+    c->counted -= cost;
     if (c->unpinged && n > 0)
         c->silent = false;
     if (c->upgraded)

@@ -87,6 +87,7 @@ struct conn {
     struct rate messages, bytes; /* what it sends us */
     struct stream *stream;
     struct outq out;
+    size_t counted; /* bytes of env->held that it has taken */
     union {
         struct conn_http http; /* until `upgraded` */
         struct conn_ws ws;     /* from then on */

@@ -13,9 +13,8 @@ enum { REFUSAL_MAX = 512 /* bytes of an answer that leaves though the sum is spe
 
 void conn_drop_request(struct conn *c)
 {
-    size_t before = conn_held(c);
     conn_drop_kept(c);
-    conn_count_held(c, before);
+    conn_count_held(c);
 }
 
 /* A plain answer that says `why` and is the last one. */

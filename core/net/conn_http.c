@@ -98,7 +98,6 @@ static void enter_body(struct conn *c, enum request_kind kind,
                        const struct http_head *head, struct bytes head_bytes)
 {
     int status;
-    size_t before = conn_held(c);
     size_t max = kind == REQUEST_PLAIN ? PLAIN_BODY_MAX : c->env->body_max;
     struct request *request = request_new(kind, head, head_bytes, max, &status);
     if (!request) {
@@ -107,7 +106,10 @@ static void enter_body(struct conn *c, enum request_kind kind,
     }
     c->http.request = request;
     c->http.keeps = KEEPS_REQUEST;
-    conn_count_held(c, before);
+    if (!conn_may_hold(c)) {
+        refuse_request(c, kind, 503);
+        return;
+    }
     c->state = CONN_BODY;
     conn_wait_for(c, CONN_WAIT_HEAD);
     if (c->http.in.len == head_bytes.len && request_awaits_continue(head))
@@ -200,13 +202,9 @@ static void ask(struct conn *c)
 static void take_body(struct conn *c, struct bytes in)
 {
     enum request_kind kind = request_kind(c->http.request);
-    size_t before = conn_held(c);
-    int status = 503;
-    if (quota_has(&c->env->held, in.len))
-        status = request_take(c->http.request, &in);
-    else
-        conn_reached(c, LIMIT_QUEUED);
-    conn_count_held(c, before);
+    int status = request_take(c->http.request, &in);
+    if (!conn_may_hold(c))
+        status = 503;
     if (status && status != REQUEST_WHOLE) {
         refuse_request(c, kind, status);
     } else if (status) {
@@ -283,6 +281,18 @@ static void try_request(struct conn *c)
     buf_deinit(&rest);
 }
 
+/* The sum has no room for what has come of a request. One that is being answered is the
+ * last then: the next can come again on another connection. */
+static void forget_input(struct conn *c)
+{
+    buf_deinit(&c->http.in);
+    c->keep_alive = false;
+    if (c->state == CONN_HEAD)
+        conn_refuse(c, 503, "too busy, try again later", "Retry-After: 5\r\n");
+    else
+        conn_count_held(c);
+}
+
 void conn_http_receive(struct conn *c, struct bytes data)
 {
     if (c->wait == CONN_WAIT_NEXT)
@@ -293,6 +303,8 @@ void conn_http_receive(struct conn *c, struct bytes data)
         conn_abort(c);
     else if (c->state == CONN_HEAD) /* else the one before is not answered yet */
         try_request(c);
+    if (!c->upgraded && !conn_may_hold(c))
+        forget_input(c);
 }
 
 void conn_http_next(struct conn *c)
@@ -300,6 +312,8 @@ void conn_http_next(struct conn *c)
     conn_enter_head(c, c->http.in.len ? CONN_WAIT_HEAD : CONN_WAIT_NEXT);
     if (c->http.in.len)
         try_request(c);
+    if (!c->upgraded)
+        conn_count_held(c);
 }
 
 void conn_http_timeout(struct conn *c)

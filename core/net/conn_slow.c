@@ -48,8 +48,7 @@ void conn_too_slow(struct conn *c, const struct outframe *lost)
     if (c->env->drop_when_slow)
         return;
     stats_add(&c->env->stats->slow_closed, 1);
-    size_t before = conn_held(c);
     outq_drop_unsent(&c->out, c->greeted ? 0 : 1);
-    conn_count_held(c, before);
+    conn_count_held(c);
     conn_fail(c, WS_CLOSE_TRY_LATER, "too slow");
 }

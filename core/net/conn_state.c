@@ -130,26 +130,41 @@ bool conn_takes_deflated(const struct conn *c)
     return c->deflate_bits == 15;
 }
 
-size_t conn_held(const struct conn *c)
+/* Bytes that the peer makes us keep. */
+static size_t held(const struct conn *c)
 {
-    bool keeps_request = !c->upgraded && c->http.keeps == KEEPS_REQUEST;
-    return conn_cost(c, c->out.count, (size_t)c->out.bytes + c->out.sent) +
-           (keeps_request ? request_size(c->http.request) : 0);
+    size_t out = conn_cost(c, c->out.count, (size_t)c->out.bytes + c->out.sent);
+    if (c->upgraded)
+        return out + (c->ws.unfinished ? messages_size(c->ws.unfinished) : 0);
+    bool keeps_request = c->http.keeps == KEEPS_REQUEST;
+    return out + c->http.in.cap + (keeps_request ? request_size(c->http.request) : 0);
 }
 
-void conn_count_held(struct conn *c, size_t before)
+void conn_count_held(struct conn *c)
 {
-    quota_take(&c->env->held, conn_held(c));
-    quota_give(&c->env->held, before);
+    size_t now = held(c);
+    quota_take(&c->env->held, now);
+    quota_give(&c->env->held, c->counted);
+    c->counted = now;
+}
+
+bool conn_may_hold(struct conn *c)
+{
+    size_t now = held(c);
+    if (now > c->counted && !quota_has(&c->env->held, now - c->counted)) {
+        conn_reached(c, LIMIT_QUEUED);
+        return false;
+    }
+    conn_count_held(c);
+    return true;
 }
 
 void conn_queue_moved(struct conn *c, struct outframe *f)
 {
-    size_t before = conn_held(c);
     if (!f || outq_push(&c->out, f) < 0)
         conn_abort(c);
     outframe_unref(f);
-    conn_count_held(c, before);
+    conn_count_held(c);
 }
 
 void conn_reached(struct conn *c, enum limit which)

@@ -60,12 +60,14 @@ static inline size_t conn_cost(const struct conn *c, size_t frames, size_t bytes
     return (bytes + frames * CONN_FRAME_COST) << c->has_twins;
 }
 
-/* Bytes that the peer makes us keep: what waits for it, and its request. */
-size_t conn_held(const struct conn *c);
+/* Keeps the sum over all peers true, after anything that the peer makes us keep has
+ * changed: what waits for it, its request, and what came in part. */
+void conn_count_held(struct conn *c);
 
-/* Keeps the sum over all peers true: `before` were held until something changed. What may
- * grow asks quota_has before. */
-void conn_count_held(struct conn *c, size_t before);
+/* The same after something came in that is kept. False: the sum does not have room for
+ * it, and nothing is counted; the caller drops it. What came in one read is held for a
+ * moment all the same, as nobody knows before which part of it has to be kept. */
+bool conn_may_hold(struct conn *c);
 
 /* Queues `f` and gives the caller's reference up; NULL, like a full memory, ends the
  * conn. */

@@ -24,7 +24,9 @@ enum send_result conn_send(struct conn *c, struct outframe *f)
         conn_abort(c);
         return SEND_GONE;
     }
-    quota_take(&c->env->held, conn_cost(c, 1, outframe_bytes(f).len));
+    size_t cost = conn_cost(c, 1, outframe_bytes(f).len);
+    quota_take(&c->env->held, cost);
+    c->counted += cost;
     return SEND_OK;
 }
 
@@ -113,26 +115,33 @@ static void take_message(struct conn *c, struct messages_out *out)
         conn_fail(c, WS_CLOSE_INTERNAL, "out of memory");
 }
 
+static void drop_unfinished(struct conn *c)
+{
+    if (c->ws.unfinished)
+        messages_deinit(c->ws.unfinished);
+    free(c->ws.unfinished);
+    c->ws.unfinished = NULL;
+}
+
 /* Keeps `s`, the conn's own or a fresh one, for the bytes that are still to come; nothing
  * if none are. */
 static void keep_unfinished(struct conn *c, struct messages *s)
 {
     bool idle = messages_is_idle(s);
-    if (s == c->ws.unfinished) {
-        if (idle) {
+    if (s != c->ws.unfinished) {
+        c->ws.unfinished = idle ? NULL : malloc(sizeof *s);
+        if (c->ws.unfinished)
+            *c->ws.unfinished = *s;
+        else
             messages_deinit(s);
-            free(s);
-            c->ws.unfinished = NULL;
-        }
-        return;
-    }
-    c->ws.unfinished = idle ? NULL : malloc(sizeof *s);
-    if (c->ws.unfinished) {
-        *c->ws.unfinished = *s;
-    } else {
-        messages_deinit(s);
-        if (!idle)
+        if (!idle && !c->ws.unfinished)
             conn_fail(c, WS_CLOSE_INTERNAL, "out of memory");
+    } else if (idle) {
+        drop_unfinished(c);
+    }
+    if (!conn_may_hold(c)) {
+        drop_unfinished(c);
+        conn_fail(c, WS_CLOSE_TRY_LATER, "too busy, try again later");
     }
 }
 
@@ -172,6 +181,7 @@ void conn_ws_receive(struct conn *c, uint8_t *at, size_t len)
         }
     }
     messages_deinit(s); /* the end: what is still to come is swallowed */
+    conn_count_held(c);
 }
 
 void conn_ws_timeout(struct conn *c)

@@ -186,6 +186,11 @@ bool messages_is_idle(const struct messages *s)
            s->control.len == 0 && s->lent == LENT_NOTHING;
 }
 
+size_t messages_size(const struct messages *s)
+{
+    return sizeof *s + s->message.cap + s->control.cap;
+}
+
 void messages_deinit(struct messages *s)
 {
     buf_deinit(&s->message);

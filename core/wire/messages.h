@@ -64,6 +64,9 @@ void messages_init(struct messages *s, bool deflate);
 /* Nothing has arrived in part: it is as after messages_init, and need not be kept. */
 bool messages_is_idle(const struct messages *s);
 
+/* The memory that it takes. */
+size_t messages_size(const struct messages *s);
+
 /* Frees what it holds; data it handed out is gone. */
 void messages_deinit(struct messages *s);
 

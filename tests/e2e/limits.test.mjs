@@ -378,6 +378,15 @@ limit("limit_max_queue_drops_messages_if_told_so_and_keeps_the_client", ["--max-
     await server.waitLog(/client reads too slowly limit=--max-queue /);
   });
 
+limit("limit_max_queued_counts_messages_that_have_come_in_part", ["--max-queued", "1m"], async (server, stage) => {
+  const whole = frame(OP.BINARY, Buffer.alloc(400_000));
+  const raws = await Promise.all([0, 1, 2, 3].map(() => openRaw(server, stage)));
+  for (const raw of raws) await raw.write(whole.subarray(0, -1));
+  await server.waitLog(/limit=--max-queued ip=127\.0\.0\.1 /);
+  const { op, code, reason } = await Promise.race(raws.map((raw) => raw.frame()));
+  assert.deepEqual([op, code, reason], [OP.CLOSE, 1013, "too busy, try again later"]);
+});
+
 limit("limit_max_queue_does_not_close_a_reader_for_much_at_once", ["--max-queue", "64k", "--handler-time", "5000"],
   async (server, stage) => {
     const raw = await openRaw(server, stage);

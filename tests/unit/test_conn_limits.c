@@ -277,6 +277,85 @@ static void conn_that_took_its_ping_has_to_answer_it(void **state)
     peer_close(&p);
 }
 
+/* --- what comes in ---------------------------------------------------------- */
+
+static void conn_counts_a_message_in_part(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_open(&p);
+    peer_upgrade(&p);
+    int64_t at_first = p.env.held.used;
+    peer_say_frame(&p, WS_TEXT, bytes_of(text));
+    assert_true(p.env.held.used >= at_first + TEXT);
+    peer_say_frame(&p, FIN, BYTES(""));
+    assert_int_equal(p.env.held.used, at_first);
+    peer_close(&p);
+}
+
+static void conn_closes_1013_a_message_in_part_when_the_sum_is_spent(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_open(&p);
+    peer_upgrade(&p);
+    peer_spend_sum(&p);
+    peer_say_frame(&p, FIN | WS_TEXT, BYTES("whole")); /* is not kept */
+    assert_string_equal(p.told, "T:whole ");
+    peer_say_frame(&p, WS_TEXT, bytes_of(text));
+    assert_over(&p, 1013, "too busy, try again later");
+    assert_int_equal(stats_read(&p.stats.limits[LIMIT_QUEUED].times), 1);
+    assert_true(p.env.held.used < 64); /* the Close has left, nothing is kept */
+    peer_close(&p);
+}
+
+static void conn_counts_a_head_in_part_and_what_follows_a_request(void **state)
+{
+    (void)state;
+    static const char *const ins[] = {"GET / HTTP/1.1\r\n",
+                                      "GET /hook HTTP/1.1\r\nHost: a\r\n\r\nGET / HT"};
+    for (size_t i = 0; i < COUNT(ins); i++) {
+        struct peer p;
+        peer_open(&p);
+        peer_say(&p, bytes_of(ins[i]));
+        assert_in_range(p.env.held.used, 8, 256);
+        peer_close(&p);
+    }
+}
+
+static void conn_refuses_with_503_a_head_in_part_when_the_sum_is_spent(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_open(&p);
+    peer_spend_sum(&p);
+    peer_say(&p, BYTES("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")); /* is not kept */
+    assert_memory_equal(peer_took(&p).at, "HTTP/1.1 200 ", 13);
+    peer_say(&p, BYTES("GET / HTTP/1.1\r\n"));
+    assert_memory_equal(peer_took(&p).at, "HTTP/1.1 503 ", 13);
+    assert_int_equal(p.stream.fins, 1);
+    peer_close(&p);
+}
+
+/* The request in hand is answered; the next one has to come again on another line. */
+static void conn_forgets_what_follows_a_request_when_the_sum_is_spent(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_open(&p);
+    peer_say(&p, BYTES("GET /hook HTTP/1.1\r\nHost: a\r\n\r\n"));
+    peer_spend_sum(&p);
+    peer_say(&p, BYTES("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert_true(conn_wants_read(p.conn));
+    conn_respond(p.conn, &(struct answer){.status = 200, .body = BYTES("it")});
+    peer_run(&p);
+    struct bytes took = peer_took(&p);
+    assert_non_null(memmem(took.at, took.len, "Connection: close", 17));
+    assert_memory_equal(took.at + took.len - 6, "\r\n\r\nit", 6);
+    assert_int_equal(p.stream.fins, 1);
+    peer_close(&p);
+}
+
 /* --- time ---------------------------------------------------------------- */
 
 static void conn_without_a_request_ends_silently(void **state)
@@ -561,6 +640,11 @@ int main(void)
         cmocka_unit_test(conn_close_goes_out_beyond_the_cap),
         cmocka_unit_test(conn_ends_who_pings_and_takes_no_pongs),
         cmocka_unit_test(conn_echoes_the_close_of_a_slow_peer),
+        cmocka_unit_test(conn_counts_a_message_in_part),
+        cmocka_unit_test(conn_closes_1013_a_message_in_part_when_the_sum_is_spent),
+        cmocka_unit_test(conn_counts_a_head_in_part_and_what_follows_a_request),
+        cmocka_unit_test(conn_refuses_with_503_a_head_in_part_when_the_sum_is_spent),
+        cmocka_unit_test(conn_forgets_what_follows_a_request_when_the_sum_is_spent),
         cmocka_unit_test(conn_without_a_request_ends_silently),
         cmocka_unit_test(conn_with_half_a_request_is_told_408),
         cmocka_unit_test(conn_gives_no_more_time_to_a_head_that_trickles),
