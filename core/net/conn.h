@@ -19,6 +19,7 @@
 #include "wire/outframe.h"
 #include "wire/http.h"
 #include "wire/messages.h"
+#include "wire/takeover.h"
 
 struct conn;
 struct page;
@@ -78,6 +79,7 @@ struct conn_http {
 struct conn_ws {
     struct buf reason;           /* of the first Close frame */
     struct messages *unfinished; /* NULL: no frame or message has come in part */
+    struct takeover *takeover;   /* NULL: its compressed messages stand alone */
 };
 
 /* Here only so that its owner embeds it, one allocation for an idle peer: the fields
@@ -111,6 +113,7 @@ struct conn {
     bool proxied : 1;   /* addr is the client's, not the peer's */
     bool has_twins : 1; /* a frame that waits here may have been made for others, too */
     bool warned : 1;    /* that it sends too fast */
+    bool settled : 1;   /* that it keeps no compression context */
     bool silent : 1;    /* nothing has come since our ping */
     bool unpinged : 1; /* our ping did not fit: that bytes leave is a sign of life, too */
 };

@@ -122,6 +122,7 @@ void conn_free_phase(struct conn *c)
     if (c->ws.unfinished)
         messages_deinit(c->ws.unfinished);
     free(c->ws.unfinished);
+    takeover_free(c->ws.takeover);
     buf_deinit(&c->ws.reason);
 }
 
@@ -135,7 +136,8 @@ static size_t held(const struct conn *c)
 {
     size_t out = conn_cost(c, c->out.count, (size_t)c->out.bytes + c->out.sent);
     if (c->upgraded)
-        return out + (c->ws.unfinished ? messages_size(c->ws.unfinished) : 0);
+        return out + takeover_size(c->ws.takeover) +
+               (c->ws.unfinished ? messages_size(c->ws.unfinished) : 0);
     bool keeps_request = c->http.keeps == KEEPS_REQUEST;
     return out + c->http.in.cap + (keeps_request ? request_size(c->http.request) : 0);
 }

@@ -59,11 +59,32 @@ static void pong(struct conn *c, struct bytes data)
     outframe_unref(f);
 }
 
+/* Remembers what the peer may refer back to. False: the connection failed. */
+static bool note_context(struct conn *c, struct bytes message)
+{
+    if (c->settled)
+        return true;
+    bool needed = takeover_is_needed(c->ws.takeover);
+    enum takeover_result result = takeover_note(&c->ws.takeover, message);
+    bool has_room = conn_may_hold(c);
+    c->settled = result == TAKEOVER_SETTLED;
+    if (has_room && result != TAKEOVER_NO_MEMORY)
+        return true;
+    takeover_free(c->ws.takeover);
+    c->ws.takeover = NULL;
+    c->settled = true; /* or else its next message is not readable, and ends in 1007 */
+    conn_count_held(c);
+    if (needed)
+        conn_fail(c, has_room ? WS_CLOSE_INTERNAL : WS_CLOSE_TRY_LATER,
+                  has_room ? "out of memory" : "too busy, try again later");
+    return !needed;
+}
+
 /* Inflates a compressed message in *out. False: the connection failed. */
 static bool inflate_message(struct conn *c, struct messages_out *out)
 {
-    int code =
-        deflate_inflate(c->env->deflate, out->data, c->env->messages.message, &out->data);
+    int code = takeover_inflate(c->ws.takeover, c->env->deflate, out->data,
+                                c->env->messages.message, &out->data);
     if (code == 0 && !out->binary && !utf8_is_valid(out->data))
         code = WS_CLOSE_BAD_DATA;
     if (code == WS_CLOSE_TOO_BIG)
@@ -72,7 +93,7 @@ static bool inflate_message(struct conn *c, struct messages_out *out)
         conn_fail(c, (uint16_t)code,
                   code == WS_CLOSE_TOO_BIG ? "the message is too big"
                                            : "bad compressed message");
-    return code == 0;
+    return code == 0 && note_context(c, out->data);
 }
 
 /* Charges the peer for `count` messages or pings of `len` bytes in all. False: it is not
@@ -106,7 +127,10 @@ static bool afford(struct conn *c, float count, size_t len)
 static void take_message(struct conn *c, struct messages_out *out)
 {
     size_t packed = out->data.len;
-    if (!afford(c, 1, packed) || (out->compressed && !inflate_message(c, out)))
+    bool paid = afford(c, 1, packed);
+    /* What is not paid for is not handled, but the next message may refer back to it. */
+    bool needed = paid || (c->state == CONN_OPEN && c->ws.takeover);
+    if ((needed && out->compressed && !inflate_message(c, out)) || !paid)
         return;
     if (out->data.len > packed && !afford(c, 0, out->data.len - packed))
         return;
@@ -129,13 +153,15 @@ static void keep_unfinished(struct conn *c, struct messages *s)
 {
     bool idle = messages_is_idle(s);
     if (s != c->ws.unfinished) {
-        c->ws.unfinished = idle ? NULL : malloc(sizeof *s);
-        if (c->ws.unfinished)
+        if (idle) /* the usual case: nothing has changed */
+            return;
+        c->ws.unfinished = malloc(sizeof *s);
+        if (c->ws.unfinished) {
             *c->ws.unfinished = *s;
-        else
+        } else {
             messages_deinit(s);
-        if (!idle && !c->ws.unfinished)
             conn_fail(c, WS_CLOSE_INTERNAL, "out of memory");
+        }
     } else if (idle) {
         drop_unfinished(c);
     }

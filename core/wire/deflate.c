@@ -186,7 +186,8 @@ static bool is_between_blocks(const struct deflate *d)
            (d->in.data_type & (BETWEEN_BLOCKS | UNUSED_BITS)) == BETWEEN_BLOCKS;
 }
 
-int deflate_inflate(struct deflate *d, struct bytes in, size_t limit, struct bytes *out)
+int deflate_inflate(struct deflate *d, struct bytes in, struct bytes dictionary,
+                    size_t limit, struct bytes *out)
 {
     static const uint8_t tail[4] = {0, 0, 0xFF,
                                     0xFF}; /* cut off by the sender, RFC 7692 7.2.1 */
@@ -196,6 +197,9 @@ int deflate_inflate(struct deflate *d, struct bytes in, size_t limit, struct byt
         return WS_CLOSE_INTERNAL;
     d->has_in = true;
     inflateReset(&d->in);
+    if (dictionary.len &&
+        inflateSetDictionary(&d->in, dictionary.at, (uInt)dictionary.len) != Z_OK)
+        return WS_CLOSE_INTERNAL;
     d->inflated.len = 0;
     if (d->inflated.cap > OUT_KEEP_BYTES)
         buf_deinit(&d->inflated);

@@ -27,10 +27,12 @@ int deflate_negotiate(const struct http_head *head, char response[DEFLATE_RESPON
 struct deflate *deflate_new(size_t min);
 void deflate_free(struct deflate *d);
 
-/* Inflates a message's payload (RFC 7692 7.2.2) of at most `limit` bytes. Returns 0 with
+/* Inflates a message's payload (RFC 7692 7.2.2) of at most `limit` bytes, which may refer
+ * back into `dictionary`, usually empty. Returns 0 with
  * *out valid until the next call, or the close code: 1007 for what is no DEFLATE, 1009
  * beyond the limit (never more than that is in memory), 1011 when memory is out. */
-int deflate_inflate(struct deflate *d, struct bytes in, size_t limit, struct bytes *out);
+int deflate_inflate(struct deflate *d, struct bytes in, struct bytes dictionary,
+                    size_t limit, struct bytes *out);
 
 /* What to send of `f`, a frame, to a peer whose window has `bits`: `f` itself or its
  * compressed twin, which is made at the first call. Borrowed from `f`. A joined frame's

@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct bytes in = {data, size}, out;
     struct deflate *d = deflate_new(1);
     REQUIRE(d);
-    int code = deflate_inflate(d, in, LIMIT, &out);
+    int code = deflate_inflate(d, in, (struct bytes){0}, LIMIT, &out);
     REQUIRE(code == 0 || code == WS_CLOSE_BAD_DATA || code == WS_CLOSE_TOO_BIG);
     REQUIRE(code != 0 || out.len <= LIMIT);
     struct outframe *f = size <= LIMIT ? outframe_new(WS_BINARY, in) : NULL;
@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         REQUIRE(n > 0 && h.len == sent.len - (size_t)n);
         sent = bytes_skip(sent, (size_t)n);
         if (h.rsv & WS_RSV1)
-            REQUIRE(deflate_inflate(d, sent, LIMIT, &sent) == 0);
+            REQUIRE(deflate_inflate(d, sent, (struct bytes){0}, LIMIT, &sent) == 0);
         REQUIRE(bytes_equal(sent, in));
         outframe_unref(f);
     }
