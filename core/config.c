@@ -1,10 +1,11 @@
 /* config: reads values as the table (config_table.c) says, each by its kind; then checks
- * what only makes sense together. */
+ * what only makes sense together. Longer than other files: every kind has its reader. */
 #include "config.h"
 
 #include "base/nearest.h"
 #include "net/listen.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -310,12 +311,20 @@ int config_set(struct config *c, const char *name, const char *value, char *erro
 
 /* --- what only makes sense together ---------------------------------------- */
 
+/* An option that there is. */
+static const struct config_option *known(const char *name)
+{
+    const struct config_option *o = find(name);
+    assert(o);
+    return o;
+}
+
 /* What goes through one limit has to fit into another. `small` gives way if it was not
  * said: then it has its default. */
 static int fit(struct config *c, const char *small, const char *large,
                const struct complaint *error)
 {
-    const struct config_option *s = find(small), *l = find(large);
+    const struct config_option *s = known(small), *l = known(large);
     int64_t *value = field_of(c, s), most = *(int64_t *)field_of(c, l);
     if (*value <= most)
         return 0;
@@ -352,7 +361,7 @@ static int check_company(const struct config *c, const struct complaint *error)
                         "tls:ADDR:PORT",
                         c->client_ca);
     if (c->no_deflate &&
-        c->deflate_min != parse_number(find("deflate-min")->preset, false))
+        c->deflate_min != parse_number(known("deflate-min")->preset, false))
         return complain(error, "--deflate-min %lld is for nothing with --no-deflate",
                         (long long)c->deflate_min);
     if (c->http_ca && !c->http_allow.count)

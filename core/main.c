@@ -49,9 +49,10 @@ __attribute__((format(printf, 1, 2))) static void complain(const char *format, .
     va_start(args, format);
     vsnprintf(text + used, sizeof text - used - 1, format, args);
     va_end(args);
-    strcat(text, "\n");
+    used = strlen(text);
+    text[used++] = '\n';
     if (poll(&fd, 1, COMPLAIN_MS) == 1)
-        (void)!write(STDERR_FILENO, text, strlen(text));
+        (void)!write(STDERR_FILENO, text, used);
 }
 
 /* Tells systemd (sd_notify(3)) what it wants to know, if it does. Safe in signal
@@ -232,11 +233,10 @@ static int read_flags(int argc, char **argv)
             printf("charlua %s\n", charlua_version());
             return EXIT_SUCCESS;
         }
-        if (i == OPTION_FILTER || i == OPTION_TAP) {
-            tap |= i == OPTION_TAP;
-            filter = i == OPTION_FILTER ? optarg : filter;
+        tap |= i == OPTION_TAP;
+        filter = i == OPTION_FILTER ? optarg : filter;
+        if (i == OPTION_FILTER || i == OPTION_TAP)
             continue;
-        }
         if (i == ':' && optopt >= OPTION_HELP) {
             complain("--filter needs a value: TEXT; see charlua --help");
             return EXIT_USAGE;
@@ -382,8 +382,6 @@ static int test(int files, char **file)
     printf("%u passed, %u failed\n", tally.passed, tally.failed);
     return tally.failed || !tally.passed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
-
-/* ------------------------------------------------------------------------- */
 
 static void print_finding(void *context, const struct charlua_finding *finding)
 {
