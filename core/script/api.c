@@ -9,8 +9,6 @@
 
 #include <string.h>
 
-const char host_keys[KEY_COUNT];
-
 void api_new_type(lua_State *L, const char *type, const char *instead,
                   const luaL_Reg *methods, lua_CFunction index, lua_CFunction newindex)
 {

@@ -331,7 +331,7 @@ void app_migrate(lua_State *L)
 
 void app_swap(lua_State *L)
 {
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &host_keys[KEY_APP]);
+    host_set(L, KEY_APP);
 }
 
 void app_push(lua_State *L, const char *section, const char *name)

@@ -24,7 +24,7 @@ static void new_table(lua_State *L, enum host_key_name name, const char *mode)
         lua_setfield(L, -2, "__mode");
         lua_setmetatable(L, -2);
     }
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &host_keys[name]);
+    host_set(L, name);
 }
 
 /* Under protection: the registry as host_state.h has it. */
@@ -41,7 +41,7 @@ static int set_up(lua_State *L)
         sandbox_seed(L, (lua_Integer)host_of(L)->setup.seed);
     builtins_push_json(L);
     lua_getfield(L, -1, "decode");
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &host_keys[KEY_DECODE]);
+    host_set(L, KEY_DECODE);
     return 0;
 }
 

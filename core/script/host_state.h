@@ -35,8 +35,22 @@ struct asked {
     char route[ROUTE_KEY_MAX + 1];
 };
 
+/* What the registry holds for us, by the address of its byte in struct host. */
+enum host_key_name {
+    KEY_APP,     /* the table that the script returned */
+    KEY_DECODE,  /* cjson's decode: value, or nil and a reason */
+    KEY_CLIENTS, /* reference (luaL_ref) to client object */
+    KEY_ROOMS,   /* weak: name to room object */
+    KEY_ANCHORS, /* light userdata of struct room to room object: keeps its state alive */
+    KEY_TIMERS,  /* id to {function or name, arguments...} */
+    KEY_TASKS,   /* light userdata of struct task to task object */
+    KEY_STATE,   /* chat.state */
+    KEY_COUNT
+};
+
 struct host {
     struct host_setup setup;
+    char keys[KEY_COUNT]; /* their addresses are keys of the registry */
     struct vm vm;
     struct loader loader;   /* of the last load, even if it failed */
     struct loader in_force; /* the files of the rules in force, as they were then */
@@ -69,31 +83,21 @@ struct host {
     bool owes;      /* some client or request is owed what memory was too short for */
 };
 
-/* What the registry holds for us, by address: lua_rawgetp(L, LUA_REGISTRYINDEX,
- * &host_keys[KEY_APP]). */
-enum host_key_name {
-    KEY_APP,     /* the table that the script returned */
-    KEY_DECODE,  /* cjson's decode: value, or nil and a reason */
-    KEY_CLIENTS, /* reference (luaL_ref) to client object */
-    KEY_ROOMS,   /* weak: name to room object */
-    KEY_ANCHORS, /* light userdata of struct room to room object: keeps its state alive */
-    KEY_TIMERS,  /* id to {function or name, arguments...} */
-    KEY_TASKS,   /* light userdata of struct task to task object */
-    KEY_STATE,   /* chat.state */
-    KEY_COUNT
-};
-
-extern const char host_keys[KEY_COUNT]; /* in api.c, which everybody stands on */
+static inline struct host *host_of(lua_State *L)
+{
+    return vm_self(L);
+}
 
 /* Pushes what the registry holds under `name`. [-0, +1] */
 static inline void host_push(lua_State *L, enum host_key_name name)
 {
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &host_keys[name]);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &host_of(L)->keys[name]);
 }
 
-static inline struct host *host_of(lua_State *L)
+/* Sets it. [-1, +0] */
+static inline void host_set(lua_State *L, enum host_key_name name)
 {
-    return vm_self(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &host_of(L)->keys[name]);
 }
 
 #endif
