@@ -2,12 +2,11 @@
  * went too far, and to nobody else. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { dialTls, encrypted, folder, makeCert } from "./certs.mjs";
 import { closing, dialRaw, frame, OP, openRaw, Raw, UPGRADE } from "./raw.mjs";
-import { DEADLINE_MS, overThreads, runToEnd } from "./server.mjs";
+import { DEADLINE_MS, overThreads, rss, runToEnd } from "./server.mjs";
 
 const RUN = "tests/e2e/fixtures/run.lua", ECHO = "tests/e2e/fixtures/echo.lua";
 const TOO_FAST = '{"type":"error","error":"too_fast"}', INTERNAL = '{"type":"error","error":"internal"}';
@@ -407,8 +406,6 @@ limit("limit_max_queued_closes_1013_though_no_queue_is_full_by_itself",
     assert.deepEqual([first.at(-1).code, first.at(-1).reason], [1013, "too slow"]);
     assert.deepEqual(await run(driver, "return 1"), [1]);
   });
-
-const rss = (server) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, "utf8"))[1]) * 1024;
 
 limit("limit_max_queued_holds_for_the_first_message_of_each_client", ["--max-queued", "4m", "--close-time", "60"],
   async (server, stage) => {

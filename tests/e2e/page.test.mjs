@@ -1,9 +1,9 @@
 /* page.test.mjs: the page's files over real sockets: large ones, slow readers, files that change while they leave. */
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { dialTls, encrypted, folder, makeCert } from "./certs.mjs";
 import { dialRaw, Raw } from "./raw.mjs";
-import { overThreads } from "./server.mjs";
+import { overThreads, rss } from "./server.mjs";
 
 const BIG = Buffer.alloc(6 << 20, "a file of six million bytes, ");
 const ask = (path, fields = "") => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n${fields}\r\n`;
@@ -38,7 +38,7 @@ for (const tls of [false, true]) {
 }
 
 page("page_keeps_a_piece_of_a_file_for_readers_that_read_nothing", async (server, stage) => {
-  const kib = () => Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${server.pid}/status`, "utf8"))[1]);
+  const kib = () => rss(server) / 1024;
   const raws = await Promise.all(Array.from({ length: 60 }, () => dial(server, stage)));
   const before = kib();
   for (const raw of raws) {
