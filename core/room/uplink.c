@@ -127,9 +127,9 @@ bool uplink_catch_up(struct uplink *u, struct peer *p)
 
 static bool tell_given_up(struct uplink *u, struct peer *p)
 {
-    struct mail m = {.kind = MAIL_GIVEN_UP, .id = p->id};
     if (!p->asked || conn_awaits_response(&p->conn))
         return true;
+    struct mail m = {.kind = MAIL_GIVEN_UP, .id = p->id};
     if (batch_add(&u->batch, &m, (struct bytes){0}) < 0)
         return false;
     uplink_answered(u, p);
@@ -138,13 +138,14 @@ static bool tell_given_up(struct uplink *u, struct peer *p)
 
 static bool tell_closed(struct uplink *u, struct peer *p)
 {
-    struct mail m = {.kind = MAIL_CLOSED, .id = p->id};
+    uint16_t code;
     struct bytes reason;
-    if (!p->opened || p->told || !conn_is_over(&p->conn, &m.code, &reason))
+    if (!p->opened || p->told || !conn_is_over(&p->conn, &code, &reason))
         return true;
     p->paused = false; /* nothing more comes: what was put off goes first */
     if (!uplink_catch_up(u, p))
         return false;
+    struct mail m = {.kind = MAIL_CLOSED, .id = p->id, .code = code};
     if (batch_add(&u->batch, &m, reason) < 0)
         return false;
     p->told = true;
