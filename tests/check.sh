@@ -280,6 +280,13 @@ check_links() {
   { grep -noE '`(core|scripts|tests|examples)/[A-Za-z0-9_./-]*`' README.md || true; } | tr -d '`' | while IFS=: read -r place link; do
     [[ -e $link ]] || echo "README.md:$place: there is no $link: mend the path"
   done
+  local text folder=
+  for file in core/*.c core/*/*.c tests/e2e/*.test.mjs; do
+    [[ ${file%/*} == "$folder" ]] || { folder=${file%/*}; text=$(<"$folder/README.md"); }
+    link=${file##*/} link=${link%.c}
+    [[ $text == *"\`$link"[.\`]* || $text == *"\`${link%%_*}_*\`"* ]] ||
+      echo "$file:1: $folder/README.md does not name it: give it a row"
+  done
   grep -noE '`([a-z0-9_]+/)+[A-Za-z0-9_.-]*`' core/README.md core/*/README.md | tr -d '`' | while IFS=: read -r file place link; do
     [[ -e $link || -e core/$link || -e core/$link.c || -e core/$link.h || -e $(dirname "$file")/$link ]] ||
       echo "$file:$place: there is no $link: mend the path"
