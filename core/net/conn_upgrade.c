@@ -13,7 +13,8 @@ void conn_upgrade(struct conn *c, const struct http_head *head, struct bytes hea
 {
     char response[512];
     char extensions[DEFLATE_RESPONSE_SIZE];
-    c->deflate_bits = c->env->deflate ? (uint8_t)deflate_negotiate(head, extensions) : 0;
+    int bits = c->env->deflate ? deflate_negotiate(head, extensions) : 0;
+    c->deflate_bits = (uint8_t)(bits ? deflate_bits(c->env->deflate, bits) : 0);
     struct bytes protocol = upgrade_choose_protocol(head, c->env->protocols);
     char name[PROTOCOL_MAX];
     snprintf(name, sizeof name, "%.*s", (int)protocol.len, (const char *)protocol.at);

@@ -131,6 +131,11 @@ struct deflate *deflate_new(size_t min)
     return d;
 }
 
+int deflate_bits(const struct deflate *d, int bits)
+{
+    return d->min > 0 || bits == BITS_MAX ? bits : 0;
+}
+
 void deflate_free(struct deflate *d)
 {
     if (!d)
@@ -227,8 +232,8 @@ static struct bytes payload_of(const struct outframe *f, struct ws_header *h)
     return bytes_skip(all, (size_t)n);
 }
 
-/* A new frame of `payload` compressed; NULL when that makes it no smaller, or memory is
- * out. */
+/* A new frame of `payload` compressed; NULL when that makes it no smaller and need not be
+ * done, or memory is out. */
 static struct outframe *compress_payload(struct deflate *d, enum ws_opcode op,
                                          struct bytes payload)
 {
@@ -237,15 +242,18 @@ static struct outframe *compress_payload(struct deflate *d, enum ws_opcode op,
         return NULL;
     d->has_out = true;
     deflateReset(&d->out);
-    uint8_t *packed = malloc(payload.len);
+    size_t room = payload.len;
+    if (d->min == 0) /* and the empty block that ends it (RFC 7692 7.2.1) */
+        room = deflateBound(&d->out, (uLong)payload.len) + 16;
+    uint8_t *packed = malloc(room);
     if (!packed)
         return NULL;
     d->out.next_in = (Bytef *)(uintptr_t)payload.at;
     d->out.avail_in = (uInt)payload.len;
     d->out.next_out = packed;
-    d->out.avail_out = (uInt)payload.len;
+    d->out.avail_out = (uInt)room;
     int status = deflate(&d->out, Z_SYNC_FLUSH);
-    size_t len = payload.len - d->out.avail_out;
+    size_t len = room - d->out.avail_out;
     struct outframe *f = NULL;
     if (status == Z_OK && d->out.avail_out > 0 && len > 4) {
         uint8_t head[WS_HEADER_WRITE_MAX], *at;
@@ -268,7 +276,7 @@ void deflate_join(struct deflate *d, struct outframe *const *parts, size_t count
     assert(count <= DEFLATE_JOIN_MAX);
     for (size_t i = 0; i < count; i++) {
         twins[i] = deflate_frame(d, parts[i], BITS_MAX);
-        any |= twins[i]->len < parts[i]->len;
+        any |= d->min == 0 || twins[i]->len < parts[i]->len;
     }
     struct outframe *twin = any ? outframe_join(twins, count) : NULL;
     if (twin)
@@ -283,7 +291,8 @@ struct outframe *deflate_frame(struct deflate *d, struct outframe *f, int bits)
     }
     struct ws_header h = {0};
     struct bytes payload = payload_of(f, &h);
-    if (payload.len < d->min || payload.len == 0 || payload.len > UINT32_MAX ||
+    bool is_data = payload.at != NULL;
+    if (!is_data || payload.len < d->min || payload.len > UINT32_MAX / 2 ||
         (bits < BITS_MAX && payload.len > (size_t)1 << bits))
         return f;
     struct outframe *twin = outframe_twin(f);

@@ -22,10 +22,15 @@ enum {
  * `response`, or 0: no offer, or none that is valid. */
 int deflate_negotiate(const struct http_head *head, char response[DEFLATE_RESPONSE_SIZE]);
 
-/* `min`: payloads of fewer bytes are not compressed. zlib's memory is taken at the first
- * use. NULL when memory is out. */
+/* `min`: payloads of fewer bytes are not compressed, nor are those that get no smaller;
+ * 0: every message is, for clients that can't read others once they have negotiated.
+ * zlib's memory is taken at the first use. NULL when memory is out. */
 struct deflate *deflate_new(size_t min);
 void deflate_free(struct deflate *d);
+
+/* Whether a peer whose window has `bits` can have what deflate_new promised: `bits`, or
+ * 0, then permessage-deflate is declined. */
+int deflate_bits(const struct deflate *d, int bits);
 
 /* Inflates a message's payload (RFC 7692 7.2.2) of at most `limit` bytes, which may refer
  * back into `dictionary`, usually empty. Returns 0 with
