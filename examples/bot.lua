@@ -51,8 +51,9 @@ local robot = {
 local app = { api = 1, on = {}, use = { robot } }
 
 function app.on.login(client, msg)
-  local name = clean(msg.name, NAME_MAX, "%c")
-  if not name then return refuse(client, "bad_name") end
+  local name, key = clean(msg.name, NAME_MAX, "%c"), chat.name_key(msg.name)
+  if not name or not key then return refuse(client, "bad_name") end
+  if key == chat.name_key(ROBOT.name) then return refuse(client, "name_taken") end
   if not client:join("lobby") then return refuse(client, "bad_room") end
   local known = client.state.name ~= nil
   client.state.name = name
@@ -72,7 +73,7 @@ end
 function app.on.user_list(client)
   if not client.state.name then return refuse(client, "not_logged_in") end
   local list = { ROBOT }
-  for _, member in ipairs(chat.room("lobby"):members()) do
+  for _, member in ipairs(chat.room("lobby"):members { limit = 1000 }) do -- a handler has 50 ms
     list[#list + 1] = chat.object("uid", member.id, "name", member.state.name)
   end
   client:send(chat.object("type", "user_list", "user_list", list))

@@ -52,6 +52,17 @@ t.case("a line of white space costs nobody time", function(s)
   ana:expect { from_uid = 0, content = "A die has 2 to 999 sides: !dice 6" }
 end)
 
+t.case("nobody is called like the robot, however it is written, nor has a name that can't be seen", function(s)
+  local ana = s:client { name = "Ana" }
+  for name, code in pairs {
+    Robot = "name_taken", ["r\u{200B}OBOT"] = "name_taken", ["\u{FF32}obot"] = "name_taken", ["\u{3164}"] = "bad_name",
+    [" "] = "bad_name",
+  } do
+    ana:send { type = "login", name = name }
+    ana:expect_error(code)
+  end
+end)
+
 t.case("the robot is silent about all else", function(s)
   local ana = member(s, "Ana")
   for _, content in ipairs { "hi", "! help", "!", "!helping", "say !help" } do
