@@ -10,7 +10,14 @@ local folder = file:match("^(.*)/[^/]*$") or "."
 --- When every play begins: 2014-08-12 17:50:30 UTC.
 local BEGINNING = 1407865830
 
-local json = native.json
+--- lua-cjson, for which a NUL ends the text: what stands behind it would be passed over.
+local json = {
+  null = native.json.null, encode = native.json.encode,
+  decode = function(text)
+    if text:find("\0", 1, true) then return nil, "a NUL is no JSON" end
+    return native.json.decode(text)
+  end,
+}
 
 -- Failures ---------------------------------------------------------------
 
