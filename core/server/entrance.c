@@ -145,7 +145,7 @@ int entrance_lead(struct entrance *e, const struct entrance_setup *setup)
     return 0;
 }
 
-void entrance_admit(struct entrance *e)
+void entrance_accept(struct entrance *e)
 {
     watch_doors(e, true);
 }

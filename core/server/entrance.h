@@ -26,11 +26,11 @@ struct entrance_setup {
 /* Opens every --listen and accepts nothing yet. NULL with a sentence in `error`. */
 struct entrance *entrance_open(const struct config *c, char *error, size_t size);
 
-/* Before entrance_admit: who gets what comes in. Returns 0, or -1 when memory is out. */
+/* Before entrance_accept: who gets what comes in. Returns 0, or -1 when memory is out. */
 int entrance_lead(struct entrance *e, const struct entrance_setup *setup);
 
 /* Accepts from now on. */
-void entrance_admit(struct entrance *e);
+void entrance_accept(struct entrance *e);
 
 /* Closes the listening sockets. */
 void entrance_close(struct entrance *e);

@@ -183,7 +183,7 @@ static void announce(struct server *s)
 static void serve(struct server *s)
 {
     struct place *main = &s->actors.main;
-    entrance_admit(s->actors.entrance);
+    entrance_accept(s->actors.entrance);
     if (s->setup->tick) {
         ev_timer_init(&s->tick, on_tick, s->setup->tick_seconds, s->setup->tick_seconds);
         s->tick.data = s;

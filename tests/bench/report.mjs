@@ -19,6 +19,7 @@ export const IDLE = [
   { name: "upgraded", of: { group: "idle", kind: "upgraded" } },
   { name: "in rooms of 10", of: { group: "idle", kind: "rooms of 10" } },
   { name: "in one room", of: { group: "idle", kind: "one room" } },
+  { name: "chat.lua, in rooms of 10", of: { group: "idle", kind: "chat.lua, rooms of 10" } },
 ];
 
 /* The runs that have all of `of`. bare has no loops: it is the same for each. */
