@@ -70,10 +70,10 @@ static void escape(const char *text, char *out)
 static void post_alert(struct tool *tool, const char *line)
 {
     char text[LINE_MAX_BYTES * 6 + 1], json[sizeof text + 64];
-    escape(line, text);
+    escape(line, text); /* a cut line may end within a character: no UTF-8 then */
     snprintf(json, sizeof json, "{\"type\":\"alert\",\"text\":\"%s\"}", text);
     if (charlua_post(tool->server, "ops", json) < 0)
-        puts("not posted: an alert is UTF-8"); /* a cut line may end within a character */
+        printf("not posted: %s\n", charlua_error(tool->server));
     else
         puts("posted");
 }
