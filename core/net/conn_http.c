@@ -146,7 +146,14 @@ void conn_give_up_request(struct conn *c, bool now)
 /* A plain answer: what is here for those who ask for nothing of the rules'. */
 static void answer_plainly(struct conn *c, const struct http_head *head)
 {
-    if (bytes_equal(head->path, bytes_of("/healthz"))) {
+    if (bytes_equal(head->path,
+                    bytes_of("*"))) { /* what the server can, RFC 9110 9.3.7 */
+        struct answer all = {.status = 204,
+                             .fields = "Allow: GET, HEAD, OPTIONS\r\n",
+                             .date = c->env->date,
+                             .keep_alive = http_keep_alive(head)};
+        (void)conn_answer(c, answer_new(&all), all.keep_alive);
+    } else if (bytes_equal(head->path, bytes_of("/healthz"))) {
         struct answer ok = {.status = 200,
                             .body = bytes_of("ok\n"),
                             .fields = "Cache-Control: no-store\r\n",
@@ -165,7 +172,8 @@ static void answer_plainly(struct conn *c, const struct http_head *head)
 static void begin_plain(struct conn *c, const struct http_head *head,
                         struct bytes head_bytes)
 {
-    if (!c->head_only && !bytes_equal(head->method, bytes_of("GET")))
+    if (!c->head_only && !bytes_equal(head->method, bytes_of("GET")) &&
+        !bytes_equal(head->path, bytes_of("*")))
         conn_refuse(c, 405, "only GET, HEAD and WebSocket upgrades are served here",
                     "Allow: GET, HEAD\r\n");
     else if (http_has_body(head))

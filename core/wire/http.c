@@ -85,11 +85,17 @@ static bool is_all(struct bytes b, bool (*is)(uint8_t))
     return b.len == 0;
 }
 
-/* Splits the target (RFC 9112 3.2.1, 3.2.2), and takes the host that it may name. */
+/* Splits the target (RFC 9112 3.2), and takes the host that it may name. */
 static bool target_split(struct http_head *out)
 {
     struct bytes rest = out->target;
     out->host = (struct bytes){0};
+    if (bytes_equal(out->target, bytes_of("*")) && /* 3.2.4 */
+        bytes_equal(out->method, bytes_of("OPTIONS"))) {
+        out->path = out->target;
+        out->query = (struct bytes){0};
+        return true;
+    }
     if (take_text_nocase(&rest, "http://") || take_text_nocase(&rest, "https://")) {
         out->host = take_run(&rest, is_host_char);
         if (out->host.len == 0 || (rest.len && rest.at[0] != '/' && rest.at[0] != '?'))

@@ -16,7 +16,8 @@ struct http_field {
 struct http_head {
     struct bytes method;
     struct bytes target; /* as sent */
-    struct bytes path;   /* the target up to '?', never empty, not decoded */
+    struct bytes path;   /* the target up to '?', never empty, not decoded; "*" only with
+                            OPTIONS */
     struct bytes query;  /* what follows '?', or empty */
     struct bytes host;   /* who is asked, with the port: a target in absolute form says it
                             (RFC 9112 3.2.2), else the field Host; may be empty in 1.0 */
