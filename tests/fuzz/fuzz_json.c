@@ -95,7 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     for (int i = 0; i < 2; i++)
         post(MAIL_CLOSED, ids[i], (struct bytes){0});
-    while (host_turn(host, 1416333030))
+    while (host_turn(host, 1, 1416333030))
         take_answers();
     take_answers();
     REQUIRE(stats_read(&stats.handler_errors) == 0);
