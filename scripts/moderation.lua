@@ -35,9 +35,7 @@ local moderation = { on = {} }
 
 local options = {
   bans = 1000, -- at most; and as many mutes of addresses
-  types = { -- the messages that a mute takes
-    "say", "login", "nick", "away", "back", "topic", "join", "part", "typing",
-  },
+  types = { "say", "login", "nick", "away", "back", "topic", "join", "part", "typing" }, -- what a mute takes
 }
 
 --- Sets options by name; returns the module.
@@ -80,17 +78,14 @@ local function audit(what, client, whom, seconds, reason)
     seconds and (" seconds=%d"):format(math.ceil(seconds)) or "", reason))
 end
 
-local function describe(target)
-  return ("client=%d %q address=%s"):format(target.id, target.state.name or "", target.ip)
-end
-
 --- Tells the room of `target`, and the moderator if it is not there.
 local function announce(what, client, target, seconds, reason)
   local news = chat.object("type", what, "from_uid", client.id, "uid", target.id, "seconds", seconds, "reason", reason)
   local room = target.state.room
   if room then room:send(news) else target:send(news) end
   if client.state.room ~= room or not room then client:send(news) end
-  audit(what, client, describe(target), seconds, reason)
+  local whom = ("client=%d %q address=%s"):format(target.id, target.state.name or "", target.ip)
+  audit(what, client, whom, seconds, reason)
 end
 
 command("kick", false, function(client, msg, reason)
