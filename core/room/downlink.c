@@ -57,9 +57,14 @@ static void respond(struct downlink *d, struct peer *p, const struct mail *m)
 static struct bytes keep_list(const struct downlink *d, struct buf *list,
                               const struct mail *m)
 {
-    list->len = 0;
-    if (buf_append(list, mail_bytes(m)) < 0)
-        log_error(d->env->log, "subprotocols and routes not taken over: out of memory");
+    struct buf fresh = {0};
+    if (buf_append(&fresh, mail_bytes(m)) == 0) {
+        buf_deinit(list);
+        *list = fresh;
+    } else {
+        log_error(d->env->log, "the rules' subprotocols or routes are not taken over, "
+                               "the old ones stay: out of memory");
+    }
     return buf_bytes(list);
 }
 
