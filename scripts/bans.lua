@@ -38,7 +38,7 @@ end
 --- Completes `ban` and keeps it under `key`; one that lasts longer goes on as long. → the seconds that are left |
 -- nil, "full" if there are `max` others.
 function bans.set(key, ban, seconds, reason, max)
-  local now, older = chat.now(), bans.get(key)
+  local now, older = chat.clock(), bans.get(key)
   if older then seconds = math.max(seconds, older.ends - now) end
   ban.reason, ban.ends = reason, now + seconds
   if not expiring.put(all(), key, ban, max) then return nil, "full" end
@@ -57,7 +57,7 @@ function bans.list()
 end
 
 local function seconds_left(ban)
-  return math.ceil(ban.ends - chat.now())
+  return math.ceil(ban.ends - chat.clock())
 end
 
 --- on_open: lets nobody in from a banned address.

@@ -1,5 +1,5 @@
 --- expiring.lua: tables whose entries end by time and are at most so many; kept in chat.state, over reloads.
--- An entry is a table with the field `ends`, a time as of chat.now(). What has ended is swept out a few entries at
+-- An entry is a table with the field `ends`, a time as of chat.clock(). What has ended is swept out a few entries at
 -- each `put`: looking at all of them made the 10,000th address that tries a password cost everybody 3 ms.
 local chat = require "charlua"
 
@@ -8,7 +8,7 @@ local expiring = {}
 local SWEPT = 8 -- entries looked at by one `put`
 
 local function lives(entry)
-  return type(entry) == "table" and type(entry.ends) == "number" and chat.now() < entry.ends
+  return type(entry) == "table" and type(entry.ends) == "number" and chat.clock() < entry.ends
 end
 
 --- The table `name` of chat.state[module]; both are made when they are not there, or are of another shape.

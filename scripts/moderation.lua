@@ -139,7 +139,7 @@ function moderation.on.bans(client)
   if not roles.is_moderator(client) then return refuse(client, "not_allowed") end
   local list = bans.list()
   for i, ban in ipairs(list) do
-    list[i] = chat.object(ban.field, ban.value, "seconds", math.ceil(ban.ends - chat.now()), "reason", ban.reason)
+    list[i] = chat.object(ban.field, ban.value, "seconds", math.ceil(ban.ends - chat.clock()), "reason", ban.reason)
   end
   client:send(chat.object("type", "bans", "bans", chat.array(list)))
 end

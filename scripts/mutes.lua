@@ -28,7 +28,7 @@ end
 --- The mute of `client`, or nil: a table that has `ends`.
 function mutes.of(client)
   local kept, own = of_addresses(), client.state.moderation
-  if type(own) == "table" and type(own.ends) == "number" and chat.now() < own.ends then return own end
+  if type(own) == "table" and type(own.ends) == "number" and chat.clock() < own.ends then return own end
   if kept.count == 0 then return nil end -- almost always, and reading an address costs
   local address = address_of(client)
   return address and expiring.get(kept, address)
@@ -37,7 +37,7 @@ end
 --- Mutes `client` for so many seconds; a mute that lasts longer stays. → how many seconds are left | nil, "full" if
 -- `max` other addresses are mute.
 function mutes.set(client, seconds, max)
-  local mute, now = mutes.of(client), chat.now()
+  local mute, now = mutes.of(client), chat.clock()
   if mute and mute.ends >= now + seconds then return mute.ends - now end
   local address = address_of(client)
   if not address then
@@ -63,7 +63,7 @@ end
 function mutes.check(client, msg)
   local mute = taken[msg.type] and not is_quiet(client, msg) and mutes.of(client)
   if not mute or roles.is_moderator(client) then return end
-  return refuse(client, "muted", "retry_after", math.ceil(mute.ends - chat.now()))
+  return refuse(client, "muted", "retry_after", math.ceil(mute.ends - chat.clock()))
 end
 
 return mutes

@@ -58,7 +58,7 @@ rate.configure {}
 --- What is counted of `client`; it survives a reload.
 local function account(client)
   local state, fresh = client.state, {
-    tokens = options.messages, quiet = options.quiet_messages, at = chat.now(), refusals = 0, said_at = -1e9,
+    tokens = options.messages, quiet = options.quiet_messages, at = chat.clock(), refusals = 0, said_at = -1e9,
   }
   for key in pairs(fresh) do
     if type(state.rate) ~= "table" or type(state.rate[key]) ~= "number" then state.rate = fresh end
@@ -76,7 +76,7 @@ end
 
 --- Fills both allowances of `mine` for the time since they were last looked at.
 local function fill(mine)
-  local now = chat.now()
+  local now = chat.clock()
   local part = math.max(0, now - mine.at) / options.seconds
   mine.tokens = math.min(options.messages, mine.tokens + part * options.messages)
   mine.quiet = math.min(options.quiet_messages, mine.quiet + part * options.quiet_messages)

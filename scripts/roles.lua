@@ -34,7 +34,7 @@ end
 --- Whether `client` is a moderator now.
 function roles.is_moderator(client)
   local mine = client.state.roles
-  return type(mine) == "table" and mine.role == "moderator" and type(mine.ends) == "number" and chat.now() < mine.ends
+  return type(mine) == "table" and mine.role == "moderator" and type(mine.ends) == "number" and chat.clock() < mine.ends
 end
 
 --- Until when `token` makes a moderator, or nil and why not.
@@ -56,7 +56,7 @@ end
 
 --- Counts an attempt of `address`; false if it is one too many.
 local function may_try(attempts, address)
-  local entry = expiring.get(attempts, address) or { count = 0, ends = chat.now() + WINDOW }
+  local entry = expiring.get(attempts, address) or { count = 0, ends = chat.clock() + WINDOW }
   if entry.count >= options.attempts then return false end
   entry.count = entry.count + 1
   return expiring.put(attempts, address, entry, ADDRESSES_MAX) == true

@@ -107,7 +107,7 @@ t.case("when too many addresses try, nobody new may", function(s)
       local expiring = require "expiring"
       local attempts = expiring.table("roles", "attempts")
       for _ = 1, 2000 do
-        expiring.put(attempts, "a" .. attempts.count + 1, { count = 1, ends = chat.now() + 60 }, 10000)
+        expiring.put(attempts, "a" .. attempts.count + 1, { count = 1, ends = chat.clock() + 60 }, 10000)
       end
     end
     return app

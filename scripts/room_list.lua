@@ -47,7 +47,7 @@ end
 
 --- The message that lists at most `most` rooms; `topic_of(room)` is a topic or nil.
 function list.message(most, topic_of)
-  local now = chat.now()
+  local now = chat.clock()
   if not made or now - made_at >= LIST_SECONDS or now < made_at then made, made_at = make(most, topic_of), now end
   return made
 end

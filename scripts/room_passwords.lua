@@ -37,7 +37,7 @@ function passwords.problem(client, msg, kept, attempts)
   if not secret then return password and "not_private" end
   if not password then return "password_needed" end
   local counted, key = expiring.table("rooms", "attempts"), (network(client.ip) or "?") .. " " .. room.name
-  local wrong = expiring.get(counted, key) or { count = 0, ends = chat.now() + WINDOW }
+  local wrong = expiring.get(counted, key) or { count = 0, ends = chat.clock() + WINDOW }
   if wrong.count >= attempts then return "too_many_attempts" end
   if not expiring.put(counted, key, wrong, COUNTED_MAX) then return "too_many_attempts" end
   if crypto.equal(digest(password, secret.salt), secret.digest) then

@@ -30,7 +30,7 @@ function typing.on.typing(client, msg)
   local state = client.state
   local room, last = state.room, state.typing
   if not room then return refuse(client, "not_logged_in") end
-  local now = chat.now()
+  local now = chat.clock()
   if type(last) == "number" and now >= last and now - last < options.seconds then return end
   if msg.to_uid == nil or msg.to_uid == "all" then
     room:send(chat.object("type", "typing", "uid", client.id), { except = client })

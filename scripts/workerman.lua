@@ -85,11 +85,11 @@ local function client_list(room, client, name)
 end
 
 function app.on_open(client)
-  client.state.heard_at = chat.now()
+  client.state.heard_at = chat.clock()
 end
 
 --- Before all modules, which may take the message away: it was heard all the same.
-app[1] = chat.hook("on.*", function(client) client.state.heard_at = chat.now() end, -100)
+app[1] = chat.hook("on.*", function(client) client.state.heard_at = chat.clock() end, -100)
 
 function app.on.pong() end
 
@@ -146,9 +146,9 @@ end
 
 --- Closes `client` if it has been silent.
 local function close_silent(client)
-  local heard_at = client.state.heard_at or chat.now() -- nil: it came under other rules
+  local heard_at = client.state.heard_at or chat.clock() -- nil: it came under other rules
   client.state.heard_at = heard_at
-  if chat.now() - heard_at >= SILENCE_SECONDS then client:close(1008, "silent for a minute") end
+  if chat.clock() - heard_at >= SILENCE_SECONDS then client:close(1008, "silent for a minute") end
 end
 
 function app.timers.ping()

@@ -274,6 +274,10 @@ function chat.send(value, options) end
 ---@return number
 function chat.now() end
 
+--- Seconds on a clock that never steps: for how long something took or is to last. Its zero means nothing.
+---@return number
+function chat.clock() end
+
 --- Calls f once, with the arguments that follow. Only the name of one in app.timers survives a reload.
 ---@param seconds number 0 to 1e9
 ---@param f string|fun(...: any)

@@ -49,17 +49,19 @@ async function among(actor, code) {
 scenario("timers_come_in_their_time_while_the_wall_clock_steps", STEPPING, async (stage) => {
   step(0);
   const ana = await stage.actor();
-  const [before] = await ana.run(`
+  const [before, begun] = await ana.run(`
     chat.after(600, 'tell', client.id, 'early')
     chat.spawn(function() chat.sleep(600); client:send('"early"') end)
     chat.every(0.02, 'tell', client.id, 'tick')
-    return chat.now()`);
+    return chat.now(), chat.clock()`);
   await ticks(ana, 2);
   for (const seconds of [-HOUR, HOUR, 0]) {
     step(seconds);
     await ticks(ana, 40); /* more than half a second: libev looks for jumps so often */
     const [now] = await among(ana, "return chat.now()");
     assert.ok(Math.abs(now - before - seconds) < 600, `chat.now() follows the wall clock: ${before} + ${seconds}, ${now}`);
+    const [elapsed] = await among(ana, `return chat.clock() - ${begun}`);
+    assert.ok(elapsed > 0 && elapsed < 600, `chat.clock() does not step: ${elapsed}`);
     const [slept] = await among(ana, "return chat.sleep(0.01)");
     assert.equal(slept, true);
   }
