@@ -7,7 +7,7 @@ local rules, login = players.rules, players.login
 t.preset { rules = rules 'require "nicknames"' }
 
 local function expect_refused(s, name, code, room)
-  local client = s:client { name = name }
+  local client = s:client { name = type(name) == "string" and name or nil }
   client:send { type = "login", name = name, room = room }
   client:expect_error(code)
   client:expect_nothing()
