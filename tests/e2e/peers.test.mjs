@@ -11,6 +11,8 @@ const build = process.env.CHARLUA_BUILD ?? `${ROOT}build`;
 
 /* What runs each client; `cases` if it can't play all of them. Debian's own Python has Debian's libraries. */
 const CLIENTS = {
+  tornado: { argv: ["/usr/bin/python3", "tornado_client.py"], cases: CASES.filter((name) => name !== "fragments") },
+  mojolicious: { argv: ["/usr/bin/perl", "mojolicious_client.pl"] },
   gorilla: { argv: [`${build}/peers/gorilla_client`] },
   "websocket-client": { argv: ["/usr/bin/python3", "websocket_client.py"] },
   ws: { argv: [process.execPath, "ws_client.mjs"] },
