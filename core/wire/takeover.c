@@ -22,6 +22,7 @@
 
 #include "base/buf.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum {
@@ -75,6 +76,7 @@ static int extend(struct buf *tail, struct bytes message)
     if (message.len > TAIL_MAX)
         message = bytes_skip(message, message.len - TAIL_MAX);
     size_t keep = tail->len < TAIL_MAX - message.len ? tail->len : TAIL_MAX - message.len;
+    assert(tail->at || !tail->len);
     if (keep < tail->len) /* first, so that the buffer stays within the window's size */
         memmove(tail->at, tail->at + tail->len - keep, keep);
     tail->len = keep;
