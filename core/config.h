@@ -16,6 +16,7 @@ enum {
     CONFIG_SET_MAX = 256,
     CONFIG_CERT_MAX = 16,
     CONFIG_ORIGIN_MAX = 64,
+    CONFIG_HOST_MAX = 64,
     CONFIG_ENV_MAX = 64,
     CONFIG_THREADS_MAX = 64
 };
@@ -33,7 +34,7 @@ struct config_pair {
 };
 
 struct config {
-    struct config_list listen, cert, key, origin, env, http_allow;
+    struct config_list listen, cert, key, origin, host, env, http_allow;
     struct config_pair *set;
     size_t set_count;
     struct cidr *trusted;
@@ -55,6 +56,7 @@ struct config {
     int64_t max_connections, max_per_address, max_connect_rate, max_rate, max_byte_rate,
         max_queued;
     int64_t max_json_depth;
+    int64_t hsts;
     int64_t deflate_min;
     int64_t handler_time;
     int64_t script_memory;

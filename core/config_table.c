@@ -36,8 +36,16 @@ static const struct config_option options[] = {
      "let pages from there connect too: scheme://host[:port], the first label may be *, "
      "or null, file:// or * for any; repeatable",
      CONFIG_TEXTS, AT(origin), .most = CONFIG_ORIGIN_MAX, .fault = origin_fault},
+    {"host", "NAME", NULL,
+     "a name that requests may say in Host, beside localhost and addresses; repeatable. "
+     "Without it: any",
+     CONFIG_TEXTS, AT(host), .most = CONFIG_HOST_MAX, .check = origin_is_host,
+     .say = "a name alone, like chat.example.org, without scheme and port"},
+    {"hsts", "SECONDS", "0",
+     "answers over TLS tell browsers to come over TLS alone for so long; 0: not",
+     CONFIG_NUMBER, AT(hsts), 0, 63072000},
     {"trust-proxy", "CIDR", NULL,
-     "believe proxies from there: PROXY header, Forwarded, X-Forwarded-For; or unix; "
+     "believe proxies from there: PROXY header, X-Forwarded-*, Forwarded; or unix; "
      "repeatable",
      CONFIG_RANGE, AT(trusted), .most = CONFIG_ORIGIN_MAX},
     {"threads", "N", "0 below 4 CPUs, else CPUs - 1",

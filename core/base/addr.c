@@ -34,3 +34,10 @@ const char *addr_text(const struct addr *a, char out[ADDR_TEXT_MAX])
                  ip, a->port);
     return out;
 }
+
+bool addr_is_loopback(const struct addr *a)
+{
+    static const uint8_t own[16] = {[15] = 1};
+    return a->family == ADDR_IPV4 ? a->ip[0] == 127
+                                  : a->family == ADDR_IPV6 && memcmp(a->ip, own, 16) == 0;
+}

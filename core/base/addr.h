@@ -25,6 +25,9 @@ const char *addr_ip(const struct addr *a, char out[ADDR_TEXT_MAX]);
  * one name. */
 void addr_unmap(struct addr *a);
 
+/* Is it this machine's own, 127.0.0.0/8 or ::1? */
+bool addr_is_loopback(const struct addr *a);
+
 /* The address with its port: "127.0.0.1:7272", "[::1]:7272" or "unix". Returns `out`. */
 const char *addr_text(const struct addr *a, char out[ADDR_TEXT_MAX]);
 

@@ -6,6 +6,7 @@
 #define CHARLUA_BASE_STATS_H
 
 #include "base/limit.h"
+#include "base/refusal.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -24,6 +25,7 @@ struct stats {
     atomic_uint_fast64_t reloads;
     atomic_uint_fast64_t reload_errors;
     struct limit_count limits[LIMIT_KINDS];
+    struct refusals refusals;
 };
 
 static inline void stats_add(atomic_uint_fast64_t *counter, uint64_t n)

@@ -13,7 +13,8 @@ enum { IOV_MAX_PIECES = 64, FLUSHES_A_TURN = 32 };
 void conn_init(struct conn *c, struct conn_env *env, struct stream *stream,
                const struct addr *from)
 {
-    *c = (struct conn){.env = env, .stream = stream, .addr = *from};
+    *c = (struct conn){
+        .env = env, .stream = stream, .addr = *from, .secure = stream->secure};
     conn_enter_head(c, CONN_WAIT_HEAD);
 }
 
@@ -28,6 +29,11 @@ void conn_deinit(struct conn *c)
 const struct stream *conn_stream(const struct conn *c)
 {
     return c->stream;
+}
+
+bool conn_is_secure(const struct conn *c)
+{
+    return c->secure;
 }
 
 const struct addr *conn_addr(const struct conn *c)

@@ -37,6 +37,9 @@ struct conn_env {
     char date[ANSWER_DATE_SIZE]; /* and what the wall clock says, for answers */
     char *const *origins;        /* allowed beside our own host */
     size_t origin_count;
+    char *const *hosts; /* names that Host may say; none: any */
+    size_t host_count;
+    int64_t hsts;               /* seconds for which browsers are to come over TLS */
     const struct cidr *trusted; /* proxies that are believed */
     size_t trusted_count;
     /* The peer is a proxy for `client`. False: that one may not connect. */
@@ -72,6 +75,7 @@ struct conn_http {
         struct request *request; /* KEEPS_REQUEST, in state BODY */
         struct file *file;       /* KEEPS_FILE: the rest of what leaves, in ANSWERING */
     };
+    char *origin;      /* of the page that has asked the rules; NULL: none */
     uint32_t searched; /* bytes of `in` known not to hold the head's end */
     uint8_t keeps;     /* enum conn_keeps: which of the union's there is */
 };
@@ -112,6 +116,7 @@ struct conn {
     bool unwrapped : 1; /* the same in front of the encryption */
     bool proxied : 1;   /* addr is the client's, not the peer's */
     bool has_twins : 1; /* a frame that waits here may have been made for others, too */
+    bool secure : 1;    /* the client's connection is encrypted, to us or to a proxy */
     bool warned : 1;    /* that it sends too fast */
     bool settled : 1;   /* that it keeps no compression context */
     bool silent : 1;    /* nothing has come since our ping */
@@ -125,6 +130,9 @@ void conn_deinit(struct conn *c);
 
 /* Its stream, for questions only. */
 const struct stream *conn_stream(const struct conn *c);
+
+/* Whether the client's connection is encrypted, to us or to a trusted proxy. */
+bool conn_is_secure(const struct conn *c);
 
 /* Where the peer comes from. */
 const struct addr *conn_addr(const struct conn *c);

@@ -1,29 +1,34 @@
-/* conn_answer: plain answers, scripted responses and refusals, until they have left.
- * Does not know: which request gets which; conn_http does.
+/* conn_answer: what leaves before an upgrade: plain answers, refusals, scripted responses
+ * and the pieces of files, each with the fields that the connection itself adds.
+ * Does not know: why something is answered.
  * Thread: the conn's shard's.
- * Owner: nobody; these are functions on a conn before its upgrade. What others call,
- * conn_respond and its like, is declared in conn.h. */
+ * Owner: nobody; these are functions on a conn. conn_respond is declared in conn.h. */
 #ifndef CHARLUA_NET_CONN_ANSWER_H
 #define CHARLUA_NET_CONN_ANSWER_H
 
 #include "net/conn_state.h"
 
-/* `f` (moved; NULL: memory is out, which ends the conn), a plain answer or a scripted
- * response, leaves. It is counted if it refuses. False: it does not leave, as there is no
- * room for it; a 503 does. */
-bool conn_answer(struct conn *c, struct outframe *f, bool keep_alive);
+struct file;
 
-/* A plain answer that says `why`, the last of its connection. `fields` as in answer.h. */
-void conn_refuse(struct conn *c, int status, const char *why, const char *fields);
+/* The request is answered with `a`; date, head_only and further fields are added here. An
+ * answer that refuses is counted, whatever it is. False: there is no room for it, so
+ * another leaves. */
+bool conn_answer(struct conn *c, const struct answer *a);
 
-/* A file of the page, or what is answered where there is none. */
-void conn_answer_page(struct conn *c, const struct http_head *head);
+/* The same for a file, of which `rest`, which is moved, leaves behind the first piece;
+ * NULL: there is nothing more. */
+void conn_answer_file(struct conn *c, const struct answer *a, struct file *rest);
 
 /* All that was queued of an answer has left: queues the next piece of its file. False:
  * there is none. */
 bool conn_answer_continue(struct conn *c);
 
-/* Frees the request that was kept, and counts it. */
+/* A plain answer that says `why`, a static text, and is the last one. `head` is the
+ * request's, or NULL if it was not read. */
+void conn_refuse(struct conn *c, const struct http_head *head, int status,
+                 const char *why, const char *fields);
+
+/* Frees the request or the file that is kept. */
 void conn_drop_request(struct conn *c);
 
 #endif

@@ -1,105 +1,76 @@
 /* conn_http: requests in: their heads and bodies, and who answers them: the page, the
- * rules, or WebSocket after an upgrade. */
+ * rules, or WebSocket after an upgrade. What leaves is in conn_answer, who may ask in
+ * conn_admit. */
 #include "net/conn_http.h"
 
+#include "net/conn_admit.h"
 #include "net/conn_answer.h"
 #include "net/conn_proxy.h"
 #include "net/conn_upgrade.h"
+#include "net/page.h"
 #include "net/request.h"
 #include "wire/origin.h"
 #include "wire/routes.h"
 #include "wire/upgrade.h"
+
+#include <stdio.h>
 
 enum { PLAIN_BODY_MAX = 64 * 1024 /* bytes of a body that is passed over */ };
 
 static void refuse_large_head(struct conn *c, enum limit which)
 {
     conn_reached(c, which);
-    conn_refuse(c, 431, "the request's head is too large", NULL);
+    conn_refuse(c, NULL, 431, "the request's head is too large", NULL);
 }
 
 static void refuse_stopping(struct conn *c)
 {
-    conn_refuse(c, 503, "the server is stopping", "Retry-After: 5\r\n");
+    conn_refuse(c, NULL, 503, "the server is stopping", "Retry-After: 5\r\n");
 }
 
-/* Whether what a proxy said lets the request go on; else it has been refused. */
-static bool is_let_in(struct conn *c, enum proxy_verdict verdict, const char *malformed)
-{
-    if (verdict == PROXY_MALFORMED)
-        conn_refuse(c, 400, malformed, NULL);
-    else if (verdict == PROXY_TURNED_AWAY)
-        conn_refuse(c, 429, "too many connections from your address",
-                    "Retry-After: 5\r\n");
-    return verdict == PROXY_DONE;
-}
-
-/* Whether the client that a proxy speaks for, and a page's origin, may have more than
- * pages from us; else the request has been refused. */
-static bool may_ask(struct conn *c, const struct http_head *head)
-{
-    if (!is_let_in(c, conn_proxy_believe(c, head),
-                   "Forwarded and X-Forwarded-For contradict each other"))
-        return false;
-    const struct http_field *origin = http_find(head, "Origin");
-    if (!origin || /* no browser's */
-        origin_is_allowed(origin->value, head->host, c->env->origins,
-                          c->env->origin_count))
-        return true;
-    conn_refuse(c, 403,
-                "pages from this origin may not connect; the operator allows them with "
-                "--origin",
-                NULL);
-    return false;
-}
-
-/* Switches to WebSocket. `head` lies at the start of c->http.in, frames perhaps behind
+/* Switches to WebSocket. The head lies at the start of c->http.in, frames perhaps behind
  * it. */
-static void upgrade(struct conn *c, const struct http_head *head, struct bytes head_bytes)
+static void upgrade(struct conn *c, const struct asked *asked)
 {
+    const struct http_head *head = asked->head;
     char accept[UPGRADE_ACCEPT_SIZE];
     struct upgrade_refusal refusal;
     if (upgrade_check(head, accept, &refusal) < 0) {
-        conn_refuse(c, refusal.status, refusal.why,
+        conn_refuse(c, head, refusal.status, refusal.why,
                     refusal.status == 426
                         ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
                     : refusal.status == 405 ? "Allow: GET\r\n"
                                             : NULL);
         return;
     }
-    if (!may_ask(c, head))
+    if (!conn_admit(c, asked))
         return;
-    conn_upgrade(c, head, head_bytes, accept);
+    conn_upgrade(c, head, asked->text, accept);
 }
 
 static void refuse_method(struct conn *c, unsigned methods)
 {
     char allow[ROUTES_ALLOW_SIZE];
     routes_allow(methods, allow);
-    conn_answer(c,
-                answer_new(&(struct answer){.status = 405,
-                                            .fields = allow,
-                                            .date = c->env->date,
-                                            .body = bytes_of("405 Method Not Allowed\n"),
-                                            .head_only = c->head_only}),
-                false);
+    (void)conn_answer(c, &(struct answer){.status = 405,
+                                          .fields = allow,
+                                          .body = bytes_of("405 Method Not Allowed\n")});
 }
 
 static void refuse_request(struct conn *c, enum request_kind kind, int status)
 {
     if (status == 413 && kind == REQUEST_FOR_RULES)
         conn_reached(c, LIMIT_BODY);
-    conn_refuse(c, status, request_fault(status),
+    conn_refuse(c, NULL, status, request_fault(status),
                 status == 503 ? "Retry-After: 5\r\n" : NULL);
 }
 
-/* The body of `head`, which lies at the start of c->http.in, follows. */
-static void enter_body(struct conn *c, enum request_kind kind,
-                       const struct http_head *head, struct bytes head_bytes)
+/* The body of the request, whose head lies at the start of c->http.in, follows. */
+static void enter_body(struct conn *c, enum request_kind kind, const struct asked *asked)
 {
     int status;
     size_t max = kind == REQUEST_PLAIN ? PLAIN_BODY_MAX : c->env->body_max;
-    struct request *request = request_new(kind, head, head_bytes, max, &status);
+    struct request *request = request_new(kind, asked->head, asked->text, max, &status);
     if (!request) {
         refuse_request(c, kind, status);
         return;
@@ -112,29 +83,75 @@ static void enter_body(struct conn *c, enum request_kind kind,
     }
     c->state = CONN_BODY;
     conn_wait_for(c, CONN_WAIT_HEAD);
-    if (c->http.in.len == head_bytes.len && request_awaits_continue(head))
+    if (c->http.in.len == asked->text.len && request_awaits_continue(asked->head))
         conn_queue_moved(c, outframe_new_raw(bytes_of("HTTP/1.1 100 Continue\r\n\r\n")));
 }
 
-/* A request for the rules, which answer `methods` there; its body follows. `head` lies at
- * the start of c->http.in. */
-static void begin_request(struct conn *c, const struct http_head *head,
-                          struct bytes head_bytes, unsigned methods)
+/* Remembers a page's origin, for the answers to its request. An allowed one is no longer
+ * than ORIGIN_MAX, but for "*". Returns 0 or -1. */
+static int keep_origin(struct conn *c, const struct http_head *head)
 {
-    if (!routes_takes(methods, head->method)) {
+    const struct http_field *origin = http_find(head, "Origin");
+    if (!origin || origin->value.len >= ORIGIN_MAX)
+        return 0;
+    c->http.origin = strndup((const char *)origin->value.at, origin->value.len);
+    return c->http.origin ? 0 : -1;
+}
+
+/* What a browser asks before a page of another origin may send JSON, an Authorization or
+ * a DELETE (the Fetch standard, 3.2.2). Whatever fields it wants to send it may: which of
+ * them count is the rules' matter. */
+static void answer_preflight(struct conn *c, const struct http_head *head,
+                             unsigned methods)
+{
+    char allow[ROUTES_ALLOW_SIZE], fields[2048];
+    const struct http_field *wanted = http_find(head, "Access-Control-Request-Headers");
+    bool has_wanted = wanted && wanted->value.len && wanted->value.len < 1024;
+    routes_allow(methods, allow);
+    snprintf(fields, sizeof fields,
+             "Access-Control-Allow-Methods%s%s%.*s%sAccess-Control-Max-Age: 600\r\n",
+             strchr(allow, ':'), has_wanted ? "Access-Control-Allow-Headers: " : "",
+             has_wanted ? (int)wanted->value.len : 0,
+             has_wanted ? (const char *)wanted->value.at : "", has_wanted ? "\r\n" : "");
+    (void)conn_answer(
+        c, &(struct answer){.status = 204,
+                            .fields = fields,
+                            .keep_alive = http_keep_alive(head) && !c->proxied});
+}
+
+static bool is_preflight(const struct http_head *head)
+{
+    return bytes_equal(head->method, bytes_of("OPTIONS")) && http_find(head, "Origin") &&
+           http_find(head, "Access-Control-Request-Method") && !http_has_body(head);
+}
+
+/* A request for the rules, which answer `methods` there; its body follows. */
+static void begin_request(struct conn *c, const struct asked *asked, unsigned methods)
+{
+    const struct http_head *head = asked->head;
+    bool preflight = is_preflight(head);
+    if (!preflight && !routes_takes(methods, head->method)) {
         refuse_method(c, methods);
         return;
     }
-    if (!may_ask(c, head))
+    if (!conn_admit(c, asked))
         return;
+    if (keep_origin(c, head) < 0) {
+        conn_refuse(c, head, 503, "out of memory, try again later", "Retry-After: 5\r\n");
+        return;
+    }
     if (rate_take(&c->messages, c->env->now_ms, c->env->messages_a_second, 1) > 0) {
         conn_reached(c, LIMIT_RATE);
-        conn_refuse(c, 429, "too many requests a second", "Retry-After: 1\r\n");
+        conn_refuse(c, head, 429, "too many requests a second", "Retry-After: 1\r\n");
+        return;
+    }
+    if (preflight) {
+        answer_preflight(c, head, methods);
         return;
     }
     /* The next request through a proxy may be another client's. */
     c->keep_alive = http_keep_alive(head) && !c->proxied;
-    enter_body(c, REQUEST_FOR_RULES, head, head_bytes);
+    enter_body(c, REQUEST_FOR_RULES, asked);
 }
 
 void conn_give_up_request(struct conn *c, bool now)
@@ -146,38 +163,34 @@ void conn_give_up_request(struct conn *c, bool now)
 /* A plain answer: what is here for those who ask for nothing of the rules'. */
 static void answer_plainly(struct conn *c, const struct http_head *head)
 {
-    if (bytes_equal(head->path,
-                    bytes_of("*"))) { /* what the server can, RFC 9110 9.3.7 */
-        struct answer all = {.status = 204,
-                             .fields = "Allow: GET, HEAD, OPTIONS\r\n",
-                             .date = c->env->date,
-                             .keep_alive = http_keep_alive(head)};
-        (void)conn_answer(c, answer_new(&all), all.keep_alive);
-    } else if (bytes_equal(head->path, bytes_of("/healthz"))) {
-        struct answer ok = {.status = 200,
-                            .body = bytes_of("ok\n"),
-                            .fields = "Cache-Control: no-store\r\n",
-                            .date = c->env->date,
-                            .head_only = c->head_only,
-                            .keep_alive = http_keep_alive(head)};
-        (void)conn_answer(c, answer_new(&ok), ok.keep_alive);
-    } else {
-        conn_answer_page(c, head);
-    }
+    struct page_answer page = {0};
+    if (bytes_equal(head->path, bytes_of("*"))) /* what the server can, RFC 9110 9.3.7 */
+        page.answer =
+            (struct answer){.status = 204, .fields = "Allow: GET, HEAD, OPTIONS\r\n"};
+    else if (bytes_equal(head->path, bytes_of("/healthz")))
+        page.answer = (struct answer){.status = 200,
+                                      .body = bytes_of("ok\n"),
+                                      .fields = "Cache-Control: no-store\r\n"};
+    else
+        page_answer(c->env->page, head, &page);
+    page.answer.keep_alive = http_keep_alive(head);
+    conn_answer_file(c, &page.answer, page.rest);
+    page.rest = NULL;
+    page_answer_deinit(&page);
 }
 
 /* A request that is not for the rules. A body with it has no meaning (RFC 9110 9.3.1),
  * but some libraries send one; it is passed over first, so that the next request is
  * found. */
-static void begin_plain(struct conn *c, const struct http_head *head,
-                        struct bytes head_bytes)
+static void begin_plain(struct conn *c, const struct asked *asked)
 {
+    const struct http_head *head = asked->head;
     if (!c->head_only && !bytes_equal(head->method, bytes_of("GET")) &&
         !bytes_equal(head->path, bytes_of("*")))
-        conn_refuse(c, 405, "only GET, HEAD and WebSocket upgrades are served here",
+        conn_refuse(c, head, 405, "only GET, HEAD and WebSocket upgrades are served here",
                     "Allow: GET, HEAD\r\n");
     else if (http_has_body(head))
-        enter_body(c, REQUEST_PLAIN, head, head_bytes);
+        enter_body(c, REQUEST_PLAIN, asked);
     else
         answer_plainly(c, head);
 }
@@ -226,24 +239,28 @@ static void take_body(struct conn *c, struct bytes in)
 }
 
 /* A whole head, at the start of c->http.in. */
-static void take_request(struct conn *c, const struct http_head *head,
-                         struct bytes head_bytes)
+static void take_request(struct conn *c, const struct http_head *head, struct bytes text)
 {
+    struct asked asked = {.head = head, .text = text};
     unsigned methods = routes_methods(c->env->routes, head->path);
+    conn_admit_read(c, &asked);
     if (c->env->is_draining)
         refuse_stopping(c);
+    else if (!conn_admit_host(c, &asked))
+        return;
     else if (upgrade_is_asked(head))
-        upgrade(c, head, head_bytes);
+        upgrade(c, &asked);
     else if (methods)
-        begin_request(c, head, head_bytes, methods);
+        begin_request(c, &asked, methods);
     else
-        begin_plain(c, head, head_bytes);
+        begin_plain(c, &asked);
 }
 
 /* Handles the request at the start of c->in once its head is whole. */
 static void try_request(struct conn *c)
 {
-    if (!c->begun && !is_let_in(c, conn_proxy_take(c), "malformed PROXY header"))
+    if (!c->begun &&
+        !conn_admit_verdict(c, NULL, conn_proxy_take(c), "malformed PROXY header"))
         return;
     /* RFC 9112 2.2: an empty line before the request line is passed over. */
     size_t empty = 0;
@@ -258,7 +275,7 @@ static void try_request(struct conn *c)
     /* Known before the head is, for what refuses a head that is never read. */
     c->head_only = c->http.in.len > 5 && memcmp(c->http.in.at, "HEAD ", 5) == 0;
     if (!http_is_token_byte(c->http.in.at[0]) && c->http.in.at[0] != '\r') {
-        conn_refuse(c, 400, "this is not HTTP; is it TLS to a port without?", NULL);
+        conn_refuse(c, NULL, 400, "this is not HTTP; is it TLS to a port without?", NULL);
         return;
     }
     size_t end = http_head_end(buf_bytes(&c->http.in), c->http.searched);
@@ -274,7 +291,7 @@ static void try_request(struct conn *c)
     if (status == 431)
         refuse_large_head(c, end > c->env->http.head ? LIMIT_HEAD : LIMIT_FIELDS);
     else if (status)
-        conn_refuse(c, status, "malformed request", NULL);
+        conn_refuse(c, NULL, status, "malformed request", NULL);
     else
         take_request(c, &head, head_bytes);
     if (c->upgraded)
@@ -333,13 +350,14 @@ void conn_http_timeout(struct conn *c)
     }
     if (c->wait == CONN_WAIT_RESPONSE) {
         conn_reached(c, LIMIT_ANSWER_TIME);
-        conn_refuse(c, 503, "no answer in time, try again later", "Retry-After: 5\r\n");
+        conn_refuse(c, NULL, 503, "no answer in time, try again later",
+                    "Retry-After: 5\r\n");
         return;
     }
     if (begun || !c->begun)
         conn_reached(c, LIMIT_HEAD_TIME);
     if (begun && !conn_proxy_awaits_raw(c))
-        conn_refuse(c, 408, "the request did not come in time", NULL);
+        conn_refuse(c, NULL, 408, "the request did not come in time", NULL);
     else
         conn_abort(c);
 }

@@ -1,11 +1,9 @@
 /* conn_proxy: a peer that is a trusted proxy speaks for its client once. */
 #include "net/conn_proxy.h"
 
-#include "wire/proxy.h"
-
 enum { RAW_READ_BYTES = 256 };
 
-static bool is_from_proxy(const struct conn *c)
+bool conn_proxy_is_trusted(const struct conn *c)
 {
     return !c->proxied && cidr_has(c->env->trusted, c->env->trusted_count, &c->addr);
 }
@@ -20,15 +18,25 @@ static bool set_client(struct conn *c, const struct addr *client)
     return true;
 }
 
-enum proxy_verdict conn_proxy_believe(struct conn *c, const struct http_head *head)
+void conn_proxy_read(const struct conn *c, const struct http_head *head,
+                     struct proxy_said *out)
 {
-    struct addr client;
-    int told = is_from_proxy(c)
-                   ? proxy_client(head, c->env->trusted, c->env->trusted_count, &client)
-                   : 0;
-    if (told < 0)
-        return PROXY_MALFORMED;
-    return told == 0 || set_client(c, &client) ? PROXY_DONE : PROXY_TURNED_AWAY;
+    char ip[ADDR_TEXT_MAX];
+    *out = (struct proxy_said){0};
+    if (!conn_proxy_is_trusted(c))
+        return;
+    proxy_read(head, c->env->trusted, c->env->trusted_count, out);
+    if (out->ignored)
+        log_debug(c->env->log, "Forwarded ignored beside X-Forwarded-For proxy=%s",
+                  addr_ip(&c->addr, ip));
+}
+
+enum proxy_verdict conn_proxy_believe(struct conn *c, const struct proxy_said *said)
+{
+    if (said->has_scheme)
+        c->secure = said->secure;
+    return !said->has_client || set_client(c, &said->client) ? PROXY_DONE
+                                                             : PROXY_TURNED_AWAY;
 }
 
 enum proxy_verdict conn_proxy_take(struct conn *c)
@@ -36,7 +44,7 @@ enum proxy_verdict conn_proxy_take(struct conn *c)
     struct buf *in = &c->http.in;
     struct addr client;
     bool known = false;
-    if (!is_from_proxy(c) || !proxy_is_begun(buf_bytes(in))) {
+    if (!conn_proxy_is_trusted(c) || !proxy_is_begun(buf_bytes(in))) {
         c->begun = true;
         return PROXY_DONE;
     }
@@ -52,7 +60,7 @@ enum proxy_verdict conn_proxy_take(struct conn *c)
 
 bool conn_proxy_awaits_raw(const struct conn *c)
 {
-    return c->stream->ops->read_raw && !c->unwrapped && is_from_proxy(c);
+    return c->stream->ops->read_raw && !c->unwrapped && conn_proxy_is_trusted(c);
 }
 
 bool conn_proxy_take_raw(struct conn *c)

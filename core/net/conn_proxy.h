@@ -7,11 +7,12 @@
 #define CHARLUA_NET_CONN_PROXY_H
 
 #include "net/conn_state.h"
+#include "wire/proxy.h"
 
 enum proxy_verdict {
     PROXY_MORE,       /* a header has come in part */
     PROXY_DONE,       /* what follows is the peer's own */
-    PROXY_MALFORMED,  /* a header, or fields that contradict each other */
+    PROXY_MALFORMED,  /* a header that is none */
     PROXY_TURNED_AWAY /* the client may not connect */
 };
 
@@ -26,7 +27,14 @@ bool conn_proxy_awaits_raw(const struct conn *c);
  * one client too many, ends the conn. */
 bool conn_proxy_take_raw(struct conn *c);
 
-/* What a trusted proxy says in a request's fields. */
-enum proxy_verdict conn_proxy_believe(struct conn *c, const struct http_head *head);
+/* Whether the peer is a trusted proxy, whose fields count. */
+bool conn_proxy_is_trusted(const struct conn *c);
+
+/* What a trusted proxy says in a request's fields; nothing of anybody else. */
+void conn_proxy_read(const struct conn *c, const struct http_head *head,
+                     struct proxy_said *out);
+
+/* Makes the conn its client's: PROXY_DONE or PROXY_TURNED_AWAY. */
+enum proxy_verdict conn_proxy_believe(struct conn *c, const struct proxy_said *said);
 
 #endif

@@ -116,6 +116,7 @@ void conn_free_phase(struct conn *c)
 {
     if (!c->upgraded) {
         conn_drop_kept(c);
+        free(c->http.origin);
         buf_deinit(&c->http.in);
         return;
     }

@@ -22,7 +22,7 @@ void conn_upgrade(struct conn *c, const struct http_head *head, struct bytes hea
         upgrade_write(response, sizeof response, accept, protocol.len ? name : NULL,
                       c->deflate_bits ? extensions : NULL);
     if (n == 0 || c->env->on_open(c, head_bytes, protocol) < 0) {
-        conn_refuse(c, 503, "out of memory, try again later", "Retry-After: 5\r\n");
+        conn_refuse(c, head, 503, "out of memory, try again later", "Retry-After: 5\r\n");
         return;
     }
     struct buf in = conn_enter_ws(c);

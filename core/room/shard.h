@@ -27,6 +27,9 @@ struct shard_setup {
     struct gate *gate;    /* told when a connection has ended */
     char *const *origins; /* allowed beside our own host */
     size_t origin_count;
+    char *const *hosts; /* names that Host may say; none: any */
+    size_t host_count;
+    int64_t hsts;               /* seconds for which browsers are to come over TLS */
     const struct cidr *trusted; /* proxies that are believed */
     size_t trusted_count;
     struct quota *held;      /* of what all peers of all shards may make us keep */

@@ -35,7 +35,7 @@ static int add_request(struct uplink *u, struct peer *p, enum mail_kind kind,
     struct mail m = {.kind = kind, .id = p->id};
     char subject[SUBJECT_MAX];
     m.open.addr = *conn_addr(&p->conn);
-    m.open.secure = stream->secure;
+    m.open.secure = conn_is_secure(&p->conn);
     m.open.head_len = (uint32_t)head.len;
     struct buf all = {0};
     int result = buf_append(&all, head);

@@ -167,6 +167,7 @@ static void on_settle(struct ev_loop *loop, ev_timer *w, int revents)
     (void)loop, (void)revents;
     struct server *s = w->data;
     limit_settle(s->actors.stats.limits, clock_ms(), s->setup->log);
+    refusal_settle(&s->actors.stats.refusals, clock_ms(), s->setup->log);
     log_settle(s->setup->log);
 }
 
@@ -230,6 +231,7 @@ int server_run(struct server *s, const struct server_setup *setup, char *error,
         serve(s);
     disassemble(&s->actors);
     limit_settle(s->actors.stats.limits, LIMIT_END, setup->log);
+    refusal_settle(&s->actors.stats.refusals, LIMIT_END, setup->log);
     log_settle(setup->log);
     if (result == 0)
         log_info(setup->log, "stopped");

@@ -19,17 +19,18 @@ struct outframe *answer_new(const struct answer *a)
     if (a->status != 204 && a->status != 304)
         snprintf(length, sizeof length, "Content-Length: %zu\r\n", body + more);
     bool dated = a->date && *a->date;
-    int n = snprintf(
-        head, sizeof head,
-        "HTTP/1.1 %d %s\r\n"
-        "%s%s%s"
-        "Content-Type: %s\r\n"
-        "%s"
-        "X-Content-Type-Options: nosniff\r\n"
-        "%s%s\r\n",
-        a->status, http_reason(a->status), dated ? "Date: " : "", dated ? a->date : "",
-        dated ? "\r\n" : "", a->type ? a->type : "text/plain; charset=utf-8", length,
-        a->keep_alive ? "" : "Connection: close\r\n", a->fields ? a->fields : "");
+    int n = snprintf(head, sizeof head,
+                     "HTTP/1.1 %d %s\r\n"
+                     "%s%s%s"
+                     "Content-Type: %s\r\n"
+                     "%s"
+                     "X-Content-Type-Options: nosniff\r\n"
+                     "%s%s%s\r\n",
+                     a->status, http_reason(a->status), dated ? "Date: " : "",
+                     dated ? a->date : "", dated ? "\r\n" : "",
+                     a->type ? a->type : "text/plain; charset=utf-8", length,
+                     a->keep_alive ? "" : "Connection: close\r\n",
+                     a->fields ? a->fields : "", a->own ? a->own : "");
     if (n < 0 || (size_t)n >= sizeof head)
         return NULL;
     if (a->head_only)

@@ -16,6 +16,7 @@ struct answer {
     int status;
     const char *type;   /* Content-Type; NULL: text/plain in UTF-8 */
     const char *fields; /* further field lines, each ending in CRLF; NULL: none */
+    const char *own;    /* the same, of the server's own, behind them; NULL: none */
     const char *date;   /* now, as answer_date writes it; NULL or empty: no clock */
     struct bytes body;
     size_t more;    /* bytes of the body that follow it, which the caller sends */

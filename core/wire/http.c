@@ -139,6 +139,11 @@ static bool field_take(struct bytes *rest, struct http_field *out)
     return take_text(rest, "\r\n");
 }
 
+bool http_is_host(struct bytes text)
+{
+    return text.len > 0 && is_all(text, is_host_char);
+}
+
 static size_t count_fields(const struct http_head *head, const char *name)
 {
     size_t count = 0;
@@ -153,8 +158,7 @@ static bool host_is_good(const struct http_head *head)
     const struct http_field *host = http_find(head, "Host");
     if (!host)
         return head->minor == 0;
-    return count_fields(head, "Host") == 1 && host->value.len &&
-           is_all(host->value, is_host_char);
+    return count_fields(head, "Host") == 1 && http_is_host(host->value);
 }
 
 /* The body's length can be read in one way only (RFC 9112 6.1, 6.2, 6.3). */
@@ -303,6 +307,7 @@ const char *http_reason(int status)
         {413, "Content Too Large"},
         {414, "URI Too Long"},
         {415, "Unsupported Media Type"},
+        {421, "Misdirected Request"},
         {422, "Unprocessable Content"},
         {426, "Upgrade Required"},
         {429, "Too Many Requests"},

@@ -34,6 +34,9 @@ struct http_limits {
 /* May `c` stand in a token, like a method or a field's name (RFC 9110 5.6.2)? */
 bool http_is_token_byte(uint8_t c);
 
+/* Can `text` be a Host's value: a host, perhaps with a port (RFC 9112 3.2)? */
+bool http_is_host(struct bytes text);
+
 /* The length of the head that opens `in`, its blank line included, or 0 while that has
  * not arrived. A bare LF ends it too, as http_head_parse refuses it wherever it stands.
  * `from` is how many bytes of `in` an earlier call has searched (0 at first). */

@@ -214,3 +214,38 @@ bool origin_is_allowed(struct bytes origin, struct bytes host, char *const *allo
     }
     return is_place && bytes_equal_nocase(page.host, host_of(host));
 }
+
+/* --- hosts --------------------------------------------------------------- */
+
+static bool is_address(struct bytes host)
+{
+    size_t digits = 0;
+    if (host.len && host.at[0] == '[')
+        return true;
+    for (size_t i = 0; i < host.len; i++) {
+        if (!is_digit(host.at[i]) && host.at[i] != '.')
+            return false;
+        digits += is_digit(host.at[i]);
+    }
+    return digits > 0; /* a name's last label is never of digits alone (RFC 3696 2) */
+}
+
+bool origin_is_host(const char *text)
+{
+    struct bytes all = bytes_of(text);
+    return host_length(all) == all.len && all.len && !is_address(all);
+}
+
+bool origin_host_is_known(struct bytes host, char *const *names, size_t count)
+{
+    host = host_of(host);
+    if (host.len && host.at[host.len - 1] == '.')
+        host.len--;
+    if (host.len == 0 || is_address(host) ||
+        bytes_equal_nocase(host, bytes_of("localhost")))
+        return true;
+    for (size_t i = 0; i < count; i++)
+        if (bytes_equal_nocase(host, bytes_of(names[i])))
+            return true;
+    return false;
+}

@@ -34,4 +34,12 @@ const char *origin_fault(const char *text);
 bool origin_is_allowed(struct bytes origin, struct bytes host, char *const *allowed,
                        size_t count);
 
+/* Whether `text` is a host's name and nothing else. */
+bool origin_is_host(const char *text);
+
+/* Whether `host` (perhaps with a port, as Host says it) is an address, localhost, or one
+ * of the `count` in `names`, in any case; a dot at its end does not count. An empty one,
+ * of HTTP/1.0, is. */
+bool origin_host_is_known(struct bytes host, char *const *names, size_t count);
+
 #endif

@@ -1,4 +1,11 @@
-/* proxy: lists are read from their end, where the proxies that we trust wrote. */
+/* proxy: lists are read from their end, where the proxies that we trust wrote.
+ *
+ * A proxy appends to X-Forwarded-For, or overwrites it, and knows nothing of Forwarded,
+ * or the other way round; of what it does not know it passes on what the client has
+ * written. Which of the two a proxy means can't be seen. X-Forwarded-For counts where
+ * both are there, as nearly all proxies write that one; so a proxy that writes Forwarded
+ * has to take X-Forwarded-For away. Refusing such requests was tried: then a client that
+ * sends a Forwarded of its own, as some corporate networks add, is locked out. */
 #include "wire/proxy.h"
 
 #include <stdio.h>
@@ -88,79 +95,127 @@ size_t proxy_missing(struct bytes in)
     return V2_HEAD + ((size_t)in.at[14] << 8 | in.at[15]) - in.len;
 }
 
-/* Cuts the part behind the last comma off *rest. */
+/* Cuts the part behind the last comma off *rest; a comma in quotes is none. */
 static struct bytes cut_last(struct bytes *rest)
 {
+    bool quoted = false;
     size_t n = rest->len;
-    while (n > 0 && rest->at[n - 1] != ',')
-        n--;
+    for (; n > 0 && (quoted || rest->at[n - 1] != ','); n--)
+        if (rest->at[n - 1] == '"' && (n == 1 || rest->at[n - 2] != '\\'))
+            quoted = !quoted;
     struct bytes part = bytes_skip(*rest, n);
     rest->len = n > 0 ? n - 1 : 0;
     return bytes_trim(part);
 }
 
-/* The node of an element of Forwarded: what stands behind "for=", without quotes. */
-static struct bytes forwarded_for(struct bytes element)
+/* Cuts the value, perhaps quoted, off the front of *rest, and the ';' behind it. */
+static struct bytes cut_value(struct bytes *rest)
 {
-    for (size_t i = 0; i + 4 <= element.len; i++) {
-        if (strncasecmp((const char *)element.at + i, "for=", 4) != 0 ||
-            (i > 0 && element.at[i - 1] != ';' && element.at[i - 1] != ' '))
-            continue;
-        struct bytes node = bytes_skip(element, i + 4);
-        size_t n = 0;
-        if (node.len && node.at[0] == '"') {
-            node = bytes_skip(node, 1);
-            while (n < node.len && node.at[n] != '"')
-                n++;
-        } else {
-            while (n < node.len && node.at[n] != ';')
-                n++;
-        }
-        return bytes_first(node, n);
+    bool quoted = rest->len && rest->at[0] == '"';
+    struct bytes value =
+        quoted ? bytes_until(bytes_skip(*rest, 1), '"') : bytes_until(*rest, ';');
+    size_t used = value.len + (quoted ? 2 : 0);
+    *rest = bytes_skip(*rest, used < rest->len ? used : rest->len);
+    (void)bytes_cut(rest, ';');
+    return bytes_trim(value);
+}
+
+/* The value of `name` in an element of Forwarded, "for=1.2.3.4;proto=https", or empty. */
+static struct bytes forwarded_value(struct bytes element, const char *name)
+{
+    while (element.len) {
+        struct bytes key = bytes_trim(bytes_cut(&element, '='));
+        struct bytes value = cut_value(&element);
+        if (bytes_equal_nocase(key, bytes_of(name)))
+            return value;
     }
     return (struct bytes){0};
 }
 
-/* Reads the fields called `name`, the last first. Returns true when they decide: *out is
- * the client. */
-static bool read_list(const struct http_head *head, const char *name, bool forwarded,
-                      const struct cidr *trusted, size_t count, struct addr *out)
+/* Where a walk over the lists of all fields called `name` is, from their end. */
+struct walk {
+    const struct http_head *head;
+    const char *name;
+    size_t field;      /* fields before this one are still to be read */
+    struct bytes rest; /* of the present one */
+};
+
+static bool walk_next(struct walk *w, struct bytes *part)
 {
-    bool found = false;
-    for (size_t i = head->field_count; i-- > 0;) {
-        struct bytes rest = head->fields[i].value;
-        if (!bytes_equal_nocase(head->fields[i].name, bytes_of(name)))
-            continue;
-        while (rest.len) {
-            struct bytes part = cut_last(&rest);
-            struct addr addr;
-            if (addr_parse(forwarded ? forwarded_for(part) : part, &addr) < 0)
-                return found; /* "unknown", obfuscated or malformed: nothing before it can
-                                 be believed */
-            addr_unmap(&addr);
-            *out = addr;
-            found = true;
-            if (!cidr_has(trusted, count, &addr))
-                return true;
-        }
+    while (w->rest.len == 0) {
+        if (w->field == 0)
+            return false;
+        const struct http_field *f = &w->head->fields[--w->field];
+        if (bytes_equal_nocase(f->name, bytes_of(w->name)))
+            w->rest = f->value;
     }
-    return found;
+    *part = cut_last(&w->rest);
+    return true;
 }
 
-int proxy_client(const struct http_head *head, const struct cidr *trusted, size_t count,
-                 struct addr *out)
+static struct walk walk_of(const struct http_head *head, const char *name)
 {
-    struct addr forwarded, x_forwarded;
-    bool has_forwarded = http_find(head, "Forwarded") != NULL;
-    bool has_x = http_find(head, "X-Forwarded-For") != NULL;
-    bool by_forwarded = read_list(head, "Forwarded", true, trusted, count, &forwarded);
-    bool by_x = read_list(head, "X-Forwarded-For", false, trusted, count, &x_forwarded);
-    if (has_forwarded && has_x &&
-        (by_forwarded != by_x ||
-         (by_x && (forwarded.family != x_forwarded.family ||
-                   memcmp(forwarded.ip, x_forwarded.ip, sizeof forwarded.ip) != 0))))
-        return -1; /* the proxy wrote one, the client perhaps the other */
-    if (by_forwarded || by_x)
-        *out = by_forwarded ? forwarded : x_forwarded;
-    return by_forwarded || by_x;
+    return (struct walk){.head = head, .name = name, .field = head->field_count};
+}
+
+/* Finds the client in a list. Returns the place from the end, and the element in *last,
+ * of what the outermost proxy that is trusted has written: what stands before it, anybody
+ * may have. */
+static size_t find_client(const char *name, bool forwarded, const struct http_head *head,
+                          const struct cidr *trusted, size_t count,
+                          struct proxy_said *out, struct bytes *last)
+{
+    struct walk w = walk_of(head, name);
+    size_t place = 0;
+    for (struct bytes part; walk_next(&w, &part); place++) {
+        struct addr addr;
+        *last = part;
+        if (addr_parse(forwarded ? forwarded_value(part, "for") : part, &addr) < 0)
+            return place; /* "unknown", obfuscated or malformed */
+        addr_unmap(&addr);
+        out->client = addr;
+        out->has_client = true;
+        if (!cidr_has(trusted, count, &addr))
+            return place;
+    }
+    return place;
+}
+
+/* The element at `place` from the end, or the first of a shorter list. */
+static struct bytes value_at(const struct http_head *head, const char *name, size_t place)
+{
+    struct walk w = walk_of(head, name);
+    struct bytes part = {0};
+    for (size_t i = 0; i <= place && walk_next(&w, &part); i++)
+        ;
+    return part;
+}
+
+static void note(struct proxy_said *out, struct bytes scheme, struct bytes host)
+{
+    bool secure = bytes_equal_nocase(scheme, bytes_of("https")) ||
+                  bytes_equal_nocase(scheme, bytes_of("wss"));
+    out->secure = secure;
+    out->has_scheme = secure || bytes_equal_nocase(scheme, bytes_of("http")) ||
+                      bytes_equal_nocase(scheme, bytes_of("ws"));
+    if (http_is_host(host))
+        out->host = host;
+}
+
+void proxy_read(const struct http_head *head, const struct cidr *trusted, size_t count,
+                struct proxy_said *out)
+{
+    struct bytes last = {0};
+    bool forwarded = http_find(head, "Forwarded") != NULL;
+    *out = (struct proxy_said){0};
+    if (forwarded && !http_find(head, "X-Forwarded-For")) {
+        (void)find_client("Forwarded", true, head, trusted, count, out, &last);
+        note(out, forwarded_value(last, "proto"), forwarded_value(last, "host"));
+        return;
+    }
+    out->ignored = forwarded;
+    size_t place =
+        find_client("X-Forwarded-For", false, head, trusted, count, out, &last);
+    note(out, value_at(head, "X-Forwarded-Proto", place),
+         value_at(head, "X-Forwarded-Host", place));
 }

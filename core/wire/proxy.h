@@ -23,10 +23,20 @@ int proxy_parse(struct bytes in, struct addr *from, bool *known);
  * who reads no more than that takes nothing of what follows it. `in` is not whole. */
 size_t proxy_missing(struct bytes in);
 
-/* The client by the list of Forwarded or X-Forwarded-For: the last address that is not
- * itself trusted. Returns 1, 0 if there is none, or -1 if both fields are there and
- * contradict each other. */
-int proxy_client(const struct http_head *head, const struct cidr *trusted, size_t count,
-                 struct addr *out);
+/* What the fields of a trusted proxy's request say. */
+struct proxy_said {
+    bool has_client, has_scheme;
+    struct addr client;
+    bool secure;       /* if has_scheme: https */
+    struct bytes host; /* that the client asked for; {NULL, 0}: not said. Borrowed */
+    bool ignored;      /* there is a Forwarded, which does not count */
+};
+
+/* Reads X-Forwarded-For, -Proto and -Host where there is an X-Forwarded-For or no
+ * Forwarded; else Forwarded (RFC 7239). Of the lists what the outermost trusted proxy has
+ * written: the client is the last address that is not itself trusted, and its scheme and
+ * host stand beside it. */
+void proxy_read(const struct http_head *head, const struct cidr *trusted, size_t count,
+                struct proxy_said *out);
 
 #endif

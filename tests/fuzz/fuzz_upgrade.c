@@ -15,12 +15,14 @@ static void question(const struct http_head *head)
     const struct http_field *origin = http_find(head, "Origin");
     struct upgrade_refusal refusal;
     struct cidr trusted[1];
-    struct addr client;
+    struct proxy_said said;
     REQUIRE(cidr_parse("10.0.0.0/8", trusted) == 0);
     (void)upgrade_is_asked(head);
     if (origin)
         (void)origin_is_allowed(origin->value, head->host, allowed, 3);
-    (void)proxy_client(head, trusted, 1, &client);
+    proxy_read(head, trusted, 1, &said);
+    REQUIRE(!said.host.at || http_is_host(said.host));
+    (void)origin_host_is_known(head->host, allowed, 3);
     int bits = deflate_negotiate(head, extensions);
     REQUIRE(bits == 0 || (bits >= 8 && bits <= 15));
     struct bytes protocol = upgrade_choose_protocol(head, bytes_of(",chat.v1,b"));
