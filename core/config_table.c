@@ -23,8 +23,8 @@ static bool is_variable_name(const char *name)
 
 static const struct config_option options[] = {
     {"listen", "ADDR:PORT", "127.0.0.1:7272 and 127.0.0.1:55151",
-     "where to listen, or unix:PATH, or fd:N (inherited); tls: before it for TLS; "
-     "repeatable",
+     "where to listen, or unix:PATH[,mode=0660][,group=NAME], or fd:N (inherited); tls: "
+     "before it for TLS; repeatable",
      CONFIG_LISTEN, AT(listen), .most = CONFIG_LISTEN_MAX},
     {"cert", "FILE", NULL, "certificate chain for TLS (PEM); repeatable, chosen by SNI",
      CONFIG_TEXTS, AT(cert), .most = CONFIG_CERT_MAX},

@@ -25,9 +25,9 @@
 #include <time.h>
 
 enum {
-    HOOK_INSTRUCTIONS = 5000, /* some 50 microseconds */
-    LOOK_BYTES = 1 << 20,     /* allocated, then the budget is looked at */
-    LARGE_BYTES = 2 << 10,    /* a long string */
+    HOOK_INSTRUCTIONS = 5000,  /* some 50 microseconds */
+    LOOK_BYTES = 1 << 20,      /* allocated, then the budget is looked at */
+    LARGE_BYTES = 2 << 10,     /* a long string */
     INTERVAL_BITS = 24, /* 16 MiB of strings may be read by the code between two hooks */
 };
 

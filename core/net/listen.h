@@ -17,7 +17,8 @@ struct listener {
 };
 
 /* Opens "fd:N" (a listening socket that was inherited), "ADDR:PORT" or "tls:ADDR:PORT"
- * ("[::1]:7272" for IPv6, port 0 for any free one) or "unix:PATH". Returns 0, or -1 with
+ * ("[::1]:7272" for IPv6, port 0 for any free one) or "unix:PATH", perhaps with
+ * ",mode=0660" and ",group=NAME" behind it. Returns 0, or -1 with
  * a sentence in `error` that says what, where and what to do. */
 int listener_open(struct listener *l, const char *spec, char *error, size_t size);
 
