@@ -7,7 +7,6 @@
 #include "net/conn_admit.h"
 
 #include "net/conn_answer.h"
-#include "net/conn_proxy.h"
 #include "wire/origin.h"
 
 void conn_admit_read(const struct conn *c, struct asked *a)
@@ -43,8 +42,8 @@ bool conn_admit_host(struct conn *c, const struct asked *a)
     return false;
 }
 
-bool conn_admit_verdict(struct conn *c, const struct http_head *head, int verdict,
-                        const char *malformed)
+bool conn_admit_verdict(struct conn *c, const struct http_head *head,
+                        enum proxy_verdict verdict, const char *malformed)
 {
     if (verdict == PROXY_MALFORMED)
         conn_refuse(c, head, 400, malformed, NULL);

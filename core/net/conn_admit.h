@@ -6,8 +6,7 @@
 #ifndef CHARLUA_NET_CONN_ADMIT_H
 #define CHARLUA_NET_CONN_ADMIT_H
 
-#include "net/conn_state.h"
-#include "wire/proxy.h"
+#include "net/conn_proxy.h"
 
 /* A request whose head is whole. All of it is borrowed. */
 struct asked {
@@ -28,7 +27,7 @@ bool conn_admit_host(struct conn *c, const struct asked *a);
 bool conn_admit(struct conn *c, const struct asked *a);
 
 /* Whether what a proxy said lets the request go on. `malformed` says why it does not. */
-bool conn_admit_verdict(struct conn *c, const struct http_head *head, int verdict,
-                        const char *malformed);
+bool conn_admit_verdict(struct conn *c, const struct http_head *head,
+                        enum proxy_verdict verdict, const char *malformed);
 
 #endif

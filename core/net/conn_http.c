@@ -313,7 +313,7 @@ static void forget_input(struct conn *c)
     buf_deinit(&c->http.in);
     c->keep_alive = false;
     if (c->state == CONN_HEAD)
-        conn_refuse(c, 503, "too busy, try again later", "Retry-After: 5\r\n");
+        conn_refuse(c, NULL, 503, "too busy, try again later", "Retry-After: 5\r\n");
     else
         conn_count_held(c);
 }

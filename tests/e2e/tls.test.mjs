@@ -114,7 +114,7 @@ const GOODBYE = /<<< TLS 1\.[23],? .*Alert.*warning close_notify/;
 
 /* Each way in which the server ends a connection says so (RFC 8446 6.1): a reader can tell the end from a cut. */
 for (const [name, args, talk, act] of [
-  ["the_time_for_a_next_request_is_over", ["--head-time", "1"], "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", () => {}],
+  ["the_time_for_a_next_request_is_over", ["--keep-alive-time", "1"], "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", () => {}],
   ["it_stops_while_a_connection_is_idle", [], "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", (server) => server.signal("SIGTERM")],
   ["a_client_does_not_answer_a_close_in_time", ["--close-time", "1"], UPGRADE, (server) => server.signal("SIGTERM")],
   ["it_has_answered_the_last_request", [], "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", () => {}],
