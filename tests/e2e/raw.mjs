@@ -34,6 +34,7 @@ export function closing(code, reason = "") {
 export class Raw {
   #socket;
   #inbox = Buffer.alloc(0);
+  #fresh = []; /* what came since; joined when somebody looks, or 6 MB would be copied a hundred times */
   #all = [];
   #ended = false;
   #error = null;
@@ -44,7 +45,7 @@ export class Raw {
     this.ended = new Promise((resolve) => socket.once("close", resolve));
     socket.on("data", (data) => {
       this.#all.push(data);
-      this.#inbox = Buffer.concat([this.#inbox, data]);
+      this.#fresh.push(data);
       this.#wake();
     });
     socket.on("end", () => {
@@ -63,6 +64,12 @@ export class Raw {
     await within(new Promise((resolve) => this.#socket.write(bytes, resolve)), "room to write", () => this.#history());
   }
 
+  #joined() {
+    if (this.#fresh.length > 0) this.#inbox = Buffer.concat([this.#inbox, ...this.#fresh]);
+    this.#fresh = [];
+    return this.#inbox;
+  }
+
   /* One write for each byte. */
   async drip(bytes) {
     for (const byte of Buffer.from(bytes)) await this.write(Buffer.of(byte));
@@ -70,7 +77,7 @@ export class Raw {
 
   /* Exactly `n` bytes. */
   async read(n) {
-    await this.#until(() => this.#inbox.length >= n, `${n} bytes`);
+    await this.#until(() => this.#joined().length >= n, `${n} bytes`);
     return this.#take(n);
   }
 
@@ -90,8 +97,8 @@ export class Raw {
 
   /* The next answer of HTTP: {status, headers, body, head}; without a body for 101, 304 and HEAD. */
   async answer({ toHead = false } = {}) {
-    await this.#until(() => this.#inbox.includes("\r\n\r\n"), "answer");
-    const head = this.#take(this.#inbox.indexOf("\r\n\r\n") + 4).toString("latin1");
+    await this.#until(() => this.#joined().includes("\r\n\r\n"), "answer");
+    const head = this.#take(this.#joined().indexOf("\r\n\r\n") + 4).toString("latin1");
     const [line, ...fields] = head.trimEnd().split("\r\n");
     const headers = Object.fromEntries(fields.map((field) => {
       const colon = field.indexOf(":");
@@ -108,7 +115,7 @@ export class Raw {
   async end() {
     await this.#until(() => this.#ended, "end of the connection");
     if (this.#error) throw this.#error;
-    return this.#take(this.#inbox.length);
+    return this.#take(this.#joined().length);
   }
 
   /* Ends our side too; resolves when the connection is gone, and a reset is an error. */
@@ -147,8 +154,8 @@ export class Raw {
   }
 
   #take(n) {
-    const taken = this.#inbox.subarray(0, n);
-    this.#inbox = this.#inbox.subarray(n);
+    const taken = this.#joined().subarray(0, n);
+    this.#inbox = this.#joined().subarray(n);
     return taken;
   }
 
