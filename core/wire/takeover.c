@@ -22,7 +22,6 @@
 
 #include "base/buf.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 enum {
@@ -76,8 +75,8 @@ static int extend(struct buf *tail, struct bytes message)
     if (message.len > TAIL_MAX)
         message = bytes_skip(message, message.len - TAIL_MAX);
     size_t keep = tail->len < TAIL_MAX - message.len ? tail->len : TAIL_MAX - message.len;
-    assert(tail->at || !tail->len);
-    if (keep < tail->len) /* first, so that the buffer stays within the window's size */
+    /* First, so that the buffer stays within the window's size. */
+    if (tail->at && keep < tail->len)
         memmove(tail->at, tail->at + tail->len - keep, keep);
     tail->len = keep;
     return buf_append(tail, message);
