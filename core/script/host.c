@@ -178,9 +178,10 @@ static bool fire_due(struct host *h)
 {
     bool any = false;
     uint64_t last = h->timers.last_id; /* what handlers add now is for the next turn */
-    begin_share(h);
     for (struct timer *t;
          (t = timers_first(&h->timers)) && t->due <= h->now && t->id <= last;) {
+        if (!any) /* most turns have none, and the clock costs a little */
+            begin_share(h);
         fire(h, t);
         any = true;
         if (clock_now() >= h->share_end)
@@ -225,7 +226,7 @@ bool host_turn(struct host *h, double now, double wall)
     if (h->owes)
         close_owed(h);
     bool busy = fire_due(h) || !list_is_empty(&h->ready);
-    if (!world_is_full(&h->world)) {
+    if (!list_is_empty(&h->ready) && !world_is_full(&h->world)) {
         begin_share(h);
         sequence_go_on(h);
     }
