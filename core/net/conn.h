@@ -213,7 +213,8 @@ enum conn_wait {
 /* The present wait; *restarted is set when it began since the last call. */
 enum conn_wait conn_wait(struct conn *c, bool *restarted);
 
-/* The time limit of the present wait has passed. */
+/* The time limit of the present wait has passed. What has come is judged first: call it
+ * only once a conn_read has returned nothing, or the conn does not want to be read. */
 void conn_timeout(struct conn *c);
 
 #endif
