@@ -79,7 +79,9 @@ static const struct row {
      LITERAL(POST "Origin: http://b\r\nContent-Length: 1\r\n\r\nx"), NULL,
      "HTTP/1.1 403 "},
     {"conn_hands_on_what_its_own_page_says",
-     LITERAL(POST "Origin: http://a\r\nContent-Length: 1\r\n\r\nx"), "R:x ", OK "ok"},
+     LITERAL(POST "Origin: http://a\r\nContent-Length: 1\r\n\r\nx"), "R:x ",
+     "HTTP/1.1 200 OK\r\n" ROOT "Content-Length: 2\r\nX-Content-Type-Options: nosniff\r\n"
+     "Access-Control-Allow-Origin: http://a\r\nVary: Origin\r\n\r\nok"},
 };
 
 static void judges_row(void **state)
