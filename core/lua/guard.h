@@ -26,12 +26,13 @@ void guard_json(lua_State *L); /* lua-cjson's */
 
 enum { GUARD_RESULTS_MAX = 10000 }; /* of one call */
 
-/* Replaces field `name` of the table on top by f with the old value as its upvalue. [-0,
- * +0] */
+/* Replaces field `name` of the table on top, a C function with one upvalue at most, by f.
+ * [-0, +0] */
 void guard_field(lua_State *L, const char *name, lua_CFunction f);
 
-/* Returns what the old one, upvalue 1, returns for the same arguments; raises what it
- * raises, as if the script had called it. */
+/* Runs the function that was in the field, for the arguments on the stack: returns what
+ * it returns, raises what it raises, as if the script had called it. For guard_field's
+ * functions alone; nothing of theirs may be on the stack any more. */
 int guard_original(lua_State *L);
 
 /* The integer that luaL_checkinteger would take the value at `index` for: 1, 1.0, "1" and
