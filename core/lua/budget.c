@@ -5,8 +5,8 @@
  *  - the hook looks every HOOK_INSTRUCTIONS instructions. One instruction (a comparison,
  * a concatenation) may read a whole string, so the longer the longest string that is
  * alive, the fewer instructions: with one of 16 MiB the hook fires at each.
- *  - the allocator can't raise. It looks every LOOK_BYTES, and if the budget is spent it
- * has the hook fire at the next instruction.
+ *  - the allocator can't raise. It looks every BUDGET_LOOK_BYTES, and if the budget is
+ * spent it has the hook fire at the next instruction.
  *  - C code says beforehand what it will cost (budget_work). When 50 microseconds of that
  * are together, or what comes next is longer than what is left, it raises instead of
  * beginning. Once spent, the hook fires at each instruction: who catches the error is
@@ -25,9 +25,7 @@
 #include <time.h>
 
 enum {
-    HOOK_INSTRUCTIONS = 5000,  /* some 50 microseconds */
-    LOOK_BYTES = 1 << 20,      /* allocated, then the budget is looked at */
-    LARGE_BYTES = 2 << 10,     /* a long string */
+    HOOK_INSTRUCTIONS = 5000, /* some 50 microseconds */
     INTERVAL_BITS = 24, /* 16 MiB of strings may be read by the code between two hooks */
 };
 
@@ -157,16 +155,15 @@ void budget_need(lua_State *L, uint64_t ns)
     }
 }
 
-void budget_count(struct budget *b, size_t more)
+void budget_look(struct budget *b)
 {
-    b->unlooked = more > SIZE_MAX - b->unlooked ? SIZE_MAX : b->unlooked + more;
-    if (b->unlooked >= LOOK_BYTES && b->running && is_spent(b, 0))
+    if (b->running && is_spent(b, 0))
         arm(b, b->running, 1);
 }
 
 bool budget_note_string(struct budget *b, void *at, size_t size)
 {
-    if (size < LARGE_BYTES)
+    if (size < BUDGET_LARGE_BYTES)
         return true;
     uintptr_t class = 63U - (unsigned)__builtin_clzll(size);
     if (map_put(&b->large, (uintptr_t)at, (void *)class) < 0)
@@ -176,9 +173,8 @@ bool budget_note_string(struct budget *b, void *at, size_t size)
     return true;
 }
 
-void budget_forget(struct budget *b, void *at, size_t size)
+void budget_forget_large(struct budget *b, void *at)
 {
-    uintptr_t class =
-        size >= LARGE_BYTES ? (uintptr_t)map_take(&b->large, (uintptr_t)at) : 0;
+    uintptr_t class = (uintptr_t)map_take(&b->large, (uintptr_t)at);
     b->large_count[class] -= class > 0;
 }

@@ -13,7 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { BUDGET_WORK_NS = 50000, BUDGET_SIZE_CLASSES = 64 };
+enum {
+    BUDGET_WORK_NS = 50000,
+    BUDGET_SIZE_CLASSES = 64,
+    BUDGET_LARGE_BYTES = 2 << 10, /* a long string */
+    BUDGET_LOOK_BYTES = 1 << 20,  /* allocated, then the budget is looked at */
+};
 
 struct budget {
     lua_State *running; /* whose code runs: the end is told to it */
@@ -31,13 +36,11 @@ struct budget {
     uint32_t large_count[BUDGET_SIZE_CLASSES]; /* by class: powers of two */
 };
 
-/* The budget of a state, from any of its threads: its allocator's userdata begins with
- * it, so that a hook finds it. */
+/* The budget of a state, from any of its threads: each has in its extra space where that
+ * is, so that a hook, and all that has a price, finds it at once. */
 static inline struct budget *budget_of(lua_State *L)
 {
-    void *budget;
-    lua_getallocf(L, &budget);
-    return budget;
+    return *(struct budget **)lua_getextraspace(L);
 }
 
 /* Sets the hook on a new state; its coroutines inherit it. */
@@ -79,12 +82,25 @@ static inline void budget_walk(lua_State *L)
 
 /* --- for the allocator, which can't raise -------------------------------- */
 
+/* Has the hook fire at once if the budget is spent. */
+void budget_look(struct budget *b);
+
 /* `more` bytes were allocated, or (SIZE_MAX) refused. */
-void budget_count(struct budget *b, size_t more);
+static inline void budget_count(struct budget *b, size_t more)
+{
+    b->unlooked = more > SIZE_MAX - b->unlooked ? SIZE_MAX : b->unlooked + more;
+    if (b->unlooked >= BUDGET_LOOK_BYTES)
+        budget_look(b);
+}
 
 /* Notes a new string of `size` bytes at `at`, if it is long. False: memory is out. */
 bool budget_note_string(struct budget *b, void *at, size_t size);
 /* What is at `at`, `size` bytes, is freed. */
-void budget_forget(struct budget *b, void *at, size_t size);
+void budget_forget_large(struct budget *b, void *at);
+static inline void budget_forget(struct budget *b, void *at, size_t size)
+{
+    if (size >= BUDGET_LARGE_BYTES)
+        budget_forget_large(b, at);
+}
 
 #endif

@@ -1,10 +1,11 @@
 /* guard: what the guards of several libraries share.
  *
- * A guard runs the library's own function in its own place: as a C function that it calls,
- * with the arguments where they are. To have Lua call it (lua_call) would put the guard
- * between it and the script: an error would lack the script's line, which luaL_where
- * counts levels for, and the name by which the script called. To catch that error and
- * raise it again was right, too, and cost 700 instructions a call, 2 % of a message. */
+ * A guard runs the library's own function in its own place: as a C function that it
+ * calls, with the arguments where they are. To have Lua call it (lua_call) would put the
+ * guard between it and the script: an error would lack the script's line, which
+ * luaL_where counts levels for, and the name by which the script called. To catch that
+ * error and raise it again was right, too, and cost 700 instructions a call, 2 % of a
+ * message. */
 #include "lua/guard.h"
 
 #include "lua/budget.h"

@@ -13,7 +13,7 @@ enum {
     GROWTH_PART = 2, /* the most of one budget */
 };
 
-_Static_assert(offsetof(struct vm, budget) == 0, "budget_of finds it there");
+_Static_assert(offsetof(struct vm, budget) == 0, "vm_of finds it there");
 
 /* lua_Alloc. */
 static void *allocate(void *ud, void *at, size_t old, size_t size)
@@ -145,7 +145,7 @@ int vm_call(struct vm *vm, lua_CFunction f, void *arg, char error[VM_ERROR_SIZE]
 
 int vm_open(struct vm *vm, size_t memory_max, void *self)
 {
-    *vm = (struct vm){.memory_max = memory_max};
+    *vm = (struct vm){.memory_max = memory_max, .self = self};
     vm->locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
     if (!vm->locale)
         return -1;
@@ -154,7 +154,7 @@ int vm_open(struct vm *vm, size_t memory_max, void *self)
         vm_close(vm);
         return -1;
     }
-    *(void **)lua_getextraspace(vm->L) = self;
+    *(struct budget **)lua_getextraspace(vm->L) = &vm->budget;
     budget_watch(vm->L);
     return 0;
 }

@@ -11,7 +11,8 @@
 enum { VM_ERROR_SIZE = 2048 };
 
 struct vm {
-    struct budget budget; /* first: see budget_of */
+    struct budget budget; /* first: see vm_of */
+    void *self;           /* what was given to vm_open */
     lua_State *L;
     size_t memory_max; /* allocation fails beyond it */
     const double *now; /* seconds since 1970 for os.time and os.date */
@@ -26,16 +27,16 @@ struct vm {
 int vm_open(struct vm *vm, size_t memory_max, void *self);
 void vm_close(struct vm *vm);
 
-/* What was given to vm_open. */
-static inline void *vm_self(lua_State *L)
-{
-    return *(void **)lua_getextraspace(L);
-}
-
 /* The vm of a state, from any of its threads. */
 static inline struct vm *vm_of(lua_State *L)
 {
     return (struct vm *)budget_of(L);
+}
+
+/* What was given to vm_open. */
+static inline void *vm_self(lua_State *L)
+{
+    return vm_of(L)->self;
 }
 
 /* budget_begin and budget_end for what runs in this state: it may grow by half of its
