@@ -28,13 +28,16 @@ static void on_wake(struct ev_loop *loop, ev_async *w, int revents)
     (void)loop, (void)w, (void)revents; /* the turn does the work */
 }
 
+/* A timer that fires too early only looks again. So it is not moved back: what the host
+ * does once it has been idle for a while is put off by every message. */
 static void set_due(struct place *p)
 {
     double next = host_next(p->host);
-    ev_timer_stop(p->loop, &p->due);
-    if (next == 0)
+    if (next == 0 || (ev_is_active(&p->due) && p->due_at <= next))
         return;
     double in = next - clock_now();
+    p->due_at = next;
+    ev_timer_stop(p->loop, &p->due);
     ev_timer_set(&p->due, in > 0 ? in : 0, 0);
     ev_timer_start(p->loop, &p->due);
 }

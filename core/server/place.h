@@ -30,6 +30,7 @@ struct place {
     ev_async wake;
     ev_prepare turn;
     ev_timer due;        /* the host's next timer */
+    double due_at;       /* when it fires, while it is active */
     ev_timer watch;      /* looks at the rules' files */
     struct host *host;   /* NULL: lives elsewhere */
     struct shard *shard; /* NULL: none here */
