@@ -82,8 +82,9 @@ double deadlines_first(const struct deadlines *d)
 {
     double first = 0;
     for (int i = 0; i < CONN_WAIT_KINDS; i++) {
-        double next = may_judge(d, i) ? waits_first(&d->waits, i) : 0;
-        first = first == 0 || (next != 0 && next < first) ? next : first;
+        double next = waits_first(&d->waits, i);
+        if (next != 0 && (first == 0 || next < first) && may_judge(d, i))
+            first = next;
     }
     return first;
 }

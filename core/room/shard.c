@@ -37,7 +37,8 @@ struct shard {
     struct downlink downlink; /* from it */
     struct deadlines deadlines;
     ev_timer tick;
-    time_t dated; /* what env.date says */
+    double tick_at; /* when it fires, while it is active */
+    uint64_t dated; /* the second for which env.date was made */
     uint8_t scratch[SCRATCH_BYTES];
 };
 
@@ -60,12 +61,11 @@ static void touch(struct peer *p)
 
 static void keep_time(struct shard *s)
 {
-    s->env.now_ms = (uint64_t)(clock_now() * 1000);
-    time_t now = time(NULL); /* for people: what answers are dated with */
-    if (now == s->dated)
+    s->env.now_ms = clock_ms();
+    if (s->env.now_ms / 1000 == s->dated)
         return;
-    s->dated = now;
-    answer_date(now, s->env.date);
+    s->dated = s->env.now_ms / 1000;
+    answer_date(time(NULL), s->env.date); /* for people: what answers are dated with */
 }
 
 static void read_peer(struct peer *p)
@@ -241,14 +241,14 @@ static double earlier(double a, double b)
 /* Sets the timer for the earliest deadline. */
 static void set_tick(struct shard *s)
 {
-    double now = clock_now();
     double first = earlier(broadcast_next(&s->broadcast), deadlines_first(&s->deadlines));
     /* What memory was too short for is tried again soon. */
     if (uplink_waits(&s->uplink) || !list_is_empty(&s->writer.dirty))
-        first = earlier(first, now + RETRY_SECONDS);
-    if (first == 0 || (ev_is_active(&s->tick) &&
-                       now + ev_timer_remaining(s->setup.loop, &s->tick) <= first))
+        first = earlier(first, clock_now() + RETRY_SECONDS);
+    if (first == 0 || (ev_is_active(&s->tick) && s->tick_at <= first))
         return;
+    double now = clock_now();
+    s->tick_at = first;
     ev_timer_stop(s->setup.loop, &s->tick);
     ev_timer_set(&s->tick, first > now ? first - now : 0, 0);
     ev_timer_start(s->setup.loop, &s->tick);

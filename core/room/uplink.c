@@ -154,7 +154,7 @@ static bool tell_closed(struct uplink *u, struct peer *p)
     return true;
 }
 
-bool uplink_tell_end(struct uplink *u, struct peer *p)
+bool uplink_tell(struct uplink *u, struct peer *p)
 {
     return uplink_catch_up(u, p) && tell_given_up(u, p) && tell_closed(u, p);
 }

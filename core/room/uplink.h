@@ -45,10 +45,18 @@ bool uplink_catch_up(struct uplink *u, struct peer *p);
 /* The peer goes: frees what was kept of it. */
 void uplink_forget(struct peer *p);
 
+/* uplink_tell_end for those who have something to tell. */
+bool uplink_tell(struct uplink *u, struct peer *p);
+
 /* Catches up. Tells once that nobody waits for the peer's response any more, and once
  * that its connection is over, if that is so. False: memory is out, the caller tries
  * again. */
-bool uplink_tell_end(struct uplink *u, struct peer *p);
+static inline bool uplink_tell_end(struct uplink *u, struct peer *p)
+{
+    /* Nearly all have nothing to tell, and this is asked after every write. */
+    bool any = p->ahead || p->asked || (p->conn.over && !p->told);
+    return !any || uplink_tell(u, p);
+}
 
 /* Tells once that the shard has no peer left and takes no more. */
 void uplink_tell_drained(struct uplink *u);

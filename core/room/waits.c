@@ -17,21 +17,9 @@ void waits_begin(struct waits *w, struct peer *p, enum conn_wait kind, double no
     list_add_tail(&w->kinds[kind], &p->wait);
 }
 
-static struct peer *first(const struct waits *w, enum conn_wait kind)
-{
-    return list_is_empty(&w->kinds[kind])
-               ? NULL
-               : LIST_ENTRY(w->kinds[kind].next, struct peer, wait);
-}
-
 struct peer *waits_over(const struct waits *w, enum conn_wait kind, double now)
 {
-    struct peer *p = first(w, kind);
-    return p && p->deadline <= now ? p : NULL;
-}
-
-double waits_first(const struct waits *w, enum conn_wait kind)
-{
-    struct peer *p = first(w, kind);
-    return p ? p->deadline : 0;
+    double first = waits_first(w, kind);
+    return first != 0 && first <= now ? LIST_ENTRY(w->kinds[kind].next, struct peer, wait)
+                                      : NULL;
 }

@@ -27,6 +27,11 @@ static inline void waits_end(struct peer *p)
 struct peer *waits_over(const struct waits *w, enum conn_wait kind, double now);
 
 /* The first deadline of `kind`; 0: nobody waits. */
-double waits_first(const struct waits *w, enum conn_wait kind);
+static inline double waits_first(const struct waits *w, enum conn_wait kind)
+{
+    const struct list *peers = &w->kinds[kind];
+    return list_is_empty(peers) ? 0
+                                : LIST_ENTRY(peers->next, struct peer, wait)->deadline;
+}
 
 #endif
