@@ -82,10 +82,11 @@ function app.on.user_list(client, msg)
   if limit ~= nil and not (type(limit) == "number" and limit >= 1 and limit <= 1000 and limit % 1 == 0) then
     return refuse(client, "bad_limit")
   end
-  local from = msg.uid or msg.after
-  local peer = from and chat.client(from)
-  if from and (not peer or peer.state.room ~= room) then return refuse(client, "no_such_user") end
-  if msg.uid then
+  local from = msg.uid
+  if from == nil then from = msg.after end
+  local peer = chat.client(from)
+  if from ~= nil and (not peer or peer.state.room ~= room) then return refuse(client, "no_such_user") end
+  if msg.uid ~= nil then
     local entry = chat.object("uid", peer.id, "name", peer.state.name, "away", peer.state.away)
     return client:send(chat.object("type", "user_list", "user_list", { entry }, "uid", peer.id))
   end

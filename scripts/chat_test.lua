@@ -354,7 +354,7 @@ t.case("pages that can't be are refused", function(s)
     ana:send('{"type":"user_list","limit":' .. limit .. "}")
     ana:expect_error "bad_limit"
   end
-  for _, uid in ipairs { "0", "1.5", '"x"', "true", "null", "[]", "{}", "1e300", tostring(eva.id) } do
+  for _, uid in ipairs { "0", "1.5", '"x"', "true", "false", "null", "[]", "{}", "1e300", tostring(eva.id) } do
     for _, field in ipairs { "after", "uid" } do
       ana:send(('{"type":"user_list","%s":%s}'):format(field, uid))
       ana:expect_error "no_such_user"
