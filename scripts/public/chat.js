@@ -407,7 +407,7 @@ function addMessage(who, content, time) {
   const hue = hueOf(who.name);
   let template = who.mine ? strings.meToAll : "{name}";
   if (whisper) template = who.mine ? strings.fromMe : strings.fromOne;
-  const head = make("div", `who ${hue}`);
+  const head = make("div", `who ${who.mine && whisper ? hueOf(who.to) : hue}`); /* the name that it shows */
   for (const part of sentence(template, { name: who.mine ? who.to : who.name })) {
     head.append(typeof part === "string" ? make("span", "aside", part) : part);
   }

@@ -139,6 +139,8 @@ scenario("page_whispers_reach_two_people_and_nobody_else", async (stage) => {
   await heard(beto, "psst");
   await heard(ana, "psst");
   assert.equal(await beto.locator("#log .msg.whisper").count(), 1);
+  const hue = (await person(ana, "Beto").locator(".face").getAttribute("class")).match(/hue-\d+/)[0];
+  assert.equal(await ana.locator(`#log .msg.whisper .who.${hue}`).count(), 1, "a name has one colour everywhere");
 
   await ana.keyboard.press("Escape");
   await ana.locator("#target").waitFor({ state: "hidden" });
