@@ -38,7 +38,7 @@ struct nearest nearest_to(const char *wanted)
 void nearest_try(struct nearest *n, const char *name)
 {
     int d = distance(n->wanted, name);
-    if (d < n->edits && d < (int)strlen(n->wanted)) {
+    if (d < n->edits && 2 * d <= (int)strlen(n->wanted)) {
         n->edits = d;
         n->best = name;
     }

@@ -15,7 +15,7 @@ struct nearest {
 struct nearest nearest_to(const char *wanted);
 
 /* Keeps `name` as the best if it is nearer: at most two letters to add, take out or
- * change, and fewer than `wanted` has. */
+ * change, and at most half of those that `wanted` has. */
 void nearest_try(struct nearest *n, const char *name);
 
 #endif

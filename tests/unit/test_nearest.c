@@ -12,6 +12,7 @@ static const struct row {
     {"nearest_takes_the_name_itself", "watch", "watch"},
     {"nearest_prefers_fewer_edits", "cheks", "check"},
     {"nearest_does_not_replace_a_whole_word", "ab", NULL},
+    {"nearest_does_not_replace_most_of_a_short_word", "xcx", NULL},
     {"nearest_of_nothing_is_nothing", "", NULL},
     {"nearest_of_a_long_word_is_nothing", "listenlistenlistenlistenlistenlisten", NULL},
 };
