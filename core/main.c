@@ -146,7 +146,7 @@ static void print_help(void)
     size_t count;
     const struct charlua_option *options = charlua_options(&count);
     puts("Usage: charlua [serve] [OPTIONS] [SCRIPT]\n"
-         "       charlua check [OPTIONS] SCRIPT\n"
+         "       charlua check [OPTIONS] [SCRIPT]\n"
          "       charlua test [--filter TEXT] [--tap] [OPTIONS] FILE...\n"
          "\n"
          "Serves a WebSocket chat whose rules are SCRIPT, a Lua file (default: the "
