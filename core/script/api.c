@@ -108,6 +108,20 @@ void api_check_fields(lua_State *L, int index, const char *who, const char *cons
     }
 }
 
+uint64_t api_check_except(lua_State *L, int index, const char *who)
+{
+    static const char *const names[] = {"except", NULL};
+    uint64_t id = 0;
+    if (lua_isnoneornil(L, index))
+        return 0;
+    if (luaL_testudata(L, index, CLIENT_TYPE))
+        luaL_argerror(L, index, "say {except = client}");
+    luaL_checktype(L, index, LUA_TTABLE);
+    api_check_fields(L, index, who, names);
+    client_option(L, index, "except", false, &id);
+    return id;
+}
+
 void api_check_piece(lua_State *L, int index, const char *who, struct api_piece *out)
 {
     static const char *const names[] = {"after", "limit", NULL};
@@ -120,7 +134,6 @@ void api_check_piece(lua_State *L, int index, const char *who, struct api_piece 
         out->limit = lua_tointeger(L, -1); /* JSON's numbers are floats */
         luaL_argcheck(L, out->limit >= 1, index, "limit is an integer from 1 on");
     }
-    if (lua_getfield(L, index, "after") != LUA_TNIL)
-        out->after = client_check_id(L, lua_gettop(L));
-    lua_pop(L, 2);
+    lua_pop(L, 1);
+    client_option(L, index, "after", true, &out->after);
 }

@@ -35,6 +35,10 @@ struct outframe *api_frame(lua_State *L, int index);
  * misspelt option would silently count for nothing. [-0, +0] */
 void api_check_fields(lua_State *L, int index, const char *who, const char *const *names);
 
+/* The client whom {except=client} at `index` names, or 0, also when there is no table;
+ * raises for anything else. [-0, +0] */
+uint64_t api_check_except(lua_State *L, int index, const char *who);
+
 /* Which piece of a long array of clients a script asks for. */
 struct api_piece {
     uint64_t after;    /* the id of a client: the piece begins behind it; or 0 */

@@ -72,13 +72,7 @@ static int clients(lua_State *L)
 /* chat.send(value [, {except=client}]) -> true: to everybody */
 static int send_to_all(lua_State *L)
 {
-    uint64_t except = 0;
-    if (!lua_isnoneornil(L, 2)) {
-        luaL_checktype(L, 2, LUA_TTABLE);
-        if (lua_getfield(L, 2, "except") != LUA_TNIL)
-            client_check(L, lua_gettop(L), &except);
-        lua_pop(L, 1);
-    }
+    uint64_t except = api_check_except(L, 2, "chat.send");
     struct outframe *f = api_frame(L, 1);
     enum world_result result = world_broadcast(&host_of(L)->world, NULL, except, f);
     outframe_unref(f);

@@ -4,6 +4,7 @@
 
 #include "script/api.h"
 #include "script/api_parts.h"
+#include "script/objects.h"
 
 #include "base/hex.h"
 #include "lua/hint.h"
@@ -50,7 +51,7 @@ void request_push(lua_State *L, const struct request_parts *parts)
 static const struct request_object *check(lua_State *L, struct http_head *head)
 {
     static const struct http_limits any = {SIZE_MAX, HTTP_FIELDS_MAX};
-    const struct request_object *r = luaL_checkudata(L, 1, REQUEST_TYPE);
+    const struct request_object *r = object_check(L, 1, REQUEST_TYPE);
     budget_work(L, r->head_len * HEAD_NS);
     if (http_head_parse((struct bytes){r->head, r->head_len}, &any, head) != 0)
         luaL_error(L, "the request can't be read again");

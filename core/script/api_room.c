@@ -14,25 +14,12 @@ enum {
     LIST_ENTRY_NS = 400,  /* beside what its values cost */
 };
 
-/* The client that option `except` of the table at `index` names, or 0. */
-static uint64_t check_except(lua_State *L, int index)
-{
-    uint64_t id = 0;
-    if (lua_isnoneornil(L, index))
-        return 0;
-    luaL_checktype(L, index, LUA_TTABLE);
-    if (lua_getfield(L, index, "except") != LUA_TNIL)
-        client_check(L, lua_gettop(L), &id);
-    lua_pop(L, 1);
-    return id;
-}
-
 /* room:send(value [, {except=client}]) -> true */
 static int send_to_members(lua_State *L)
 {
     struct bytes name;
     struct room *r = room_check(L, 1, &name);
-    uint64_t except = check_except(L, 3);
+    uint64_t except = api_check_except(L, 3, "room:send");
     struct outframe *f = api_frame(L, 2);
     enum world_result result =
         r ? world_broadcast(&host_of(L)->world, r, except, f) : WORLD_OK;
@@ -110,10 +97,10 @@ static bool read_options(lua_State *L, const struct room *r, struct listing *it)
         luaL_argcheck(L, it->max >= 1 && it->max <= LIST_MAX, 3,
                       "limit is an integer from 1 to 1000");
     }
-    if (lua_getfield(L, 3, "except") != LUA_TNIL)
-        client_check(L, lua_gettop(L), &it->except);
-    if (lua_getfield(L, 3, "after") != LUA_TNIL)
-        found = find_after(L, r, client_check_id(L, lua_gettop(L)), &it->at);
+    uint64_t after;
+    client_option(L, 3, "except", false, &it->except);
+    if (client_option(L, 3, "after", true, &after))
+        found = find_after(L, r, after, &it->at);
     lua_settop(L, 3);
     if (lua_getfield(L, 3, "last") == LUA_TNIL)
         lua_settop(L, 3);

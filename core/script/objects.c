@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <lauxlib.h>
+#include <string.h>
 
 /* More would need 5 GB of Lua. */
 enum { OBJECTS_MAX = 1 << 27 };
@@ -50,20 +51,39 @@ void client_push_state(lua_State *L, const struct client *c)
     lua_pop(L, 1);
 }
 
+void *object_check(lua_State *L, int index, const char *type)
+{
+    void *object = luaL_testudata(L, index, type);
+    const char *name = strchr(type, '.') + 1;
+    if (!object)
+        luaL_argerror(L, index,
+                      lua_pushfstring(L,
+                                      "a %s expected, got %s: write %s:METHOD(...), "
+                                      "with a colon",
+                                      name, luaL_typename(L, index), name));
+    return object;
+}
+
 struct client *client_check(lua_State *L, int index, uint64_t *id)
 {
-    uint64_t *object = luaL_checkudata(L, index, CLIENT_TYPE);
+    uint64_t *object = object_check(L, index, CLIENT_TYPE);
     *id = *object;
     return world_client(&host_of(L)->world, *object);
 }
 
-uint64_t client_check_id(lua_State *L, int index)
+bool client_option(lua_State *L, int index, const char *name, bool or_id, uint64_t *id)
 {
-    int is_integer;
-    uint64_t id = (uint64_t)lua_tointegerx(L, index, &is_integer);
-    if (!is_integer)
-        client_check(L, index, &id);
-    return id;
+    int type = lua_getfield(L, index, name), is_integer = 0;
+    lua_Integer integer = or_id ? lua_tointegerx(L, -1, &is_integer) : 0;
+    const uint64_t *object = luaL_testudata(L, -1, CLIENT_TYPE);
+    if (type != LUA_TNIL && !is_integer && !object)
+        luaL_argerror(L, index,
+                      lua_pushfstring(L, "%s is a client%s, got %s", name,
+                                      or_id ? " or its id" : "", luaL_typename(L, -1)));
+    if (type != LUA_TNIL)
+        *id = object ? *object : (uint64_t)integer;
+    lua_pop(L, 1);
+    return type != LUA_TNIL;
 }
 
 static struct bytes check_name(lua_State *L, int index)
@@ -105,7 +125,7 @@ void room_push_name(lua_State *L, const struct room *r)
 static struct bytes name_of(lua_State *L, int index)
 {
     size_t len;
-    luaL_checkudata(L, index, ROOM_TYPE);
+    object_check(L, index, ROOM_TYPE);
     lua_getiuservalue(L, index, ROOM_NAME);
     const char *name = lua_tolstring(L, -1, &len);
     lua_pop(L, 1);

@@ -19,12 +19,16 @@ void client_push(lua_State *L, struct client *c);
 /* Pushes the state of `c`, or something that is no table while it was never touched.
  * [-0, +1] */
 void client_push_state(lua_State *L, const struct client *c);
+/* The object of `type` (CLIENT_TYPE, say) at `index`, whose method was called. Raises for
+ * another type, and says how methods are called. */
+void *object_check(lua_State *L, int index, const char *type);
 /* The client that the object at `index` names, or NULL when it has gone. Raises for
  * another type. */
 struct client *client_check(lua_State *L, int index, uint64_t *id);
-/* The id that the object or integer at `index` names, of a client that is there or was.
- * Raises for another type. */
-uint64_t client_check_id(lua_State *L, int index);
+/* Puts into `id` whom option `name` of the table at argument `index` names, a client that
+ * is there or was: by its object, or by its id if `or_id`. False: the table has none.
+ * Raises for another type, and says which option it was. [-0, +0] */
+bool client_option(lua_State *L, int index, const char *name, bool or_id, uint64_t *id);
 /* The object of `c` is forgotten. Never raises. */
 void client_forget(lua_State *L, struct client *c);
 
