@@ -16,6 +16,9 @@ enum mail_kind {
     MAIL_OPEN,     /* id, open; bytes: the request's head, the subject of the client's
                     * certificate, the subprotocol */
     MAIL_MESSAGE,  /* id, binary; bytes: the message */
+    MAIL_FAULT,    /* id, code; bytes: the reason. The client's connection fails, it says
+                    * nothing more: answered with a MAIL_CLOSE of the same, behind what
+                    * its messages are answered */
     MAIL_CLOSED,   /* id, code; bytes: the reason. The last mail of this id */
     MAIL_REQUEST,  /* id, open; bytes: the request's head, the subject, the body. Answered
                     * with one MAIL_RESPONSE */

@@ -55,6 +55,7 @@ static void receive(struct conn *c, uint8_t *at, size_t len)
         c->silent = false;
         conn_ws_receive(c, at, len);
         break;
+    case CONN_FAILING:
     case CONN_LAST:
     case CONN_LINGER:
     case CONN_DEAD:
@@ -189,6 +190,7 @@ bool conn_wants_read(const struct conn *c)
     case CONN_OPEN:
         return !c->paused;
     case CONN_ANSWERING:
+    case CONN_FAILING:
     case CONN_LAST:
     case CONN_DEAD:
         return false;
@@ -246,6 +248,10 @@ void conn_timeout(struct conn *c)
         conn_ws_timeout(c);
         break;
     case CONN_WAIT_CLOSE:
+        if (c->state == CONN_FAILING) { /* the rules are late, not the peer */
+            conn_fail_now(c, c->code, (struct bytes){0});
+            break;
+        }
         if (c->state == CONN_CLOSING)
             conn_reached(c, LIMIT_CLOSE_TIME);
         conn_abort(c);

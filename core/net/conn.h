@@ -59,6 +59,10 @@ struct conn_env {
     /* A whole message. Returns 0, or -1 when it can't be taken: the conn closes with
      * 1011. */
     int (*on_message)(struct conn *, struct bytes data, bool binary);
+    /* The connection fails: conn_close with this code and reason is awaited, behind the
+     * answers to the messages that were whole. Returns 0, or -1 when nobody will call
+     * it. */
+    int (*on_fault)(struct conn *, uint16_t code, struct bytes reason);
     /* A whole request for the rules: conn_respond is awaited. Returns 0, or -1 when it
      * can't be taken. */
     int (*on_request)(struct conn *, struct bytes head, struct bytes body);
@@ -171,7 +175,8 @@ bool conn_is_answering(const struct conn *c);
  * awaits its scripted response, too. */
 void conn_give_up_request(struct conn *c, bool now);
 
-/* Begins the closing handshake (RFC 6455 7.1.2) after what is queued. */
+/* Begins the closing handshake (RFC 6455 7.1.2) after what is queued; of a conn that
+ * fails, ends it so. */
 void conn_close(struct conn *c, uint16_t code, struct bytes reason);
 
 /* Call after a SEND_FULL. Counts `lost` as dropped. Unless env->drop_when_slow is set,
@@ -206,7 +211,7 @@ enum conn_wait {
     CONN_WAIT_ANSWERED, /* the peer takes a plain answer or a scripted response */
     CONN_WAIT_PING,     /* time for the next ping */
     CONN_WAIT_PONG,     /* any sign of life after it */
-    CONN_WAIT_CLOSE,    /* the peer's part of the closing */
+    CONN_WAIT_CLOSE,    /* the peer's part of the closing; before it, the rules' */
     CONN_WAIT_KINDS
 };
 

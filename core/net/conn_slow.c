@@ -41,7 +41,7 @@ enum send_result conn_send_past(struct conn *c, const struct outframe *f)
 
 void conn_too_slow(struct conn *c, const struct outframe *lost)
 {
-    if (c->state != CONN_OPEN)
+    if (!conn_takes_sends(c))
         return;
     conn_reached(c, (enum limit)c->full);
     stats_add(&c->env->stats->dropped, lost->messages);
@@ -50,5 +50,5 @@ void conn_too_slow(struct conn *c, const struct outframe *lost)
     stats_add(&c->env->stats->slow_closed, 1);
     outq_drop_unsent(&c->out, c->greeted ? 0 : 1);
     conn_count_held(c);
-    conn_fail(c, WS_CLOSE_TRY_LATER, "too slow");
+    conn_fail_now(c, WS_CLOSE_TRY_LATER, bytes_of("too slow"));
 }

@@ -13,16 +13,27 @@
  *                  | conn_enter_ws                       | all has left, it was the last
  *                  v            conn_close               |
  *                 OPEN ------> CLOSING                   |
- *                  |              | the peer's Close,    |
- *                  |   its Close, | a fault              |
- *                  |   our fault  v                      v
- *                  '----------> LAST -- all left -->  LINGER
+ *                 |  |            | the peer's Close,    |
+ *         a fault |  | its Close  | a fault              |
+ *                 v  |            v                      v
+ *            FAILING '--------> LAST -- all left -->  LINGER
+ *                 |              ^                       |
+ *                 '--------------'                       |
+ *         conn_close, its wait's end, a slow reader      |
  *                                                        | the peer's FIN, or no more
  * time any state -- conn_abort, a dead socket, a wait's end --> DEAD, which the shard
  * reaps
  *
  * HEAD to ANSWERING are the phase of HTTP (c->http), OPEN and CLOSING that of WebSocket
- * (c->ws); LAST to DEAD end either, and c->upgraded says which. */
+ * (c->ws); LAST to DEAD end either, and c->upgraded says which.
+ *
+ * FAILING is there for what was said before the fault. "hi" and a broken frame come in
+ * one read: "hi" is the rules' to answer, which takes a way to the host and back, and a
+ * Close that is queued at once would be in front of the answer, which nobody would hear.
+ * So the rules' side is told of the fault behind the message, and its MAIL_CLOSE comes
+ * behind the answer. To count what is unanswered here was rejected: a message may have
+ * no answer, or many. Who waits for nothing pays a turn's delay, and a host that is late
+ * is not waited for beyond --close-time. */
 #include "net/conn_state.h"
 
 #include "net/file.h"
@@ -75,20 +86,44 @@ void conn_note_close(struct conn *c, uint16_t code, struct bytes reason)
     if (c->code)
         return;
     c->code = code;
+    c->ws.reason.len = 0;
     (void)buf_append(&c->ws.reason, reason); /* without memory the reason is empty */
+}
+
+void conn_fail_now(struct conn *c, uint16_t code, struct bytes why)
+{
+    bool said = c->state == CONN_CLOSING;
+    if (c->code) {
+        code = c->code;
+        why = buf_bytes(&c->ws.reason);
+    } else {
+        conn_note_close(c, code, why);
+    }
+    if (!said)
+        conn_queue_moved(c, outframe_new_close(code, why));
+    conn_enter_last(c);
 }
 
 void conn_fail(struct conn *c, uint16_t code, const char *why)
 {
-    bool said = c->state == CONN_CLOSING;
-    conn_note_close(c, code, bytes_of(why));
-    if (!said)
-        conn_queue_moved(c, outframe_new_close(code, bytes_of(why)));
-    conn_enter_last(c);
+    if (c->state == CONN_OPEN) {
+        conn_note_close(c, code, bytes_of(why));
+        c->state = CONN_FAILING;
+        conn_wait_for(c, CONN_WAIT_CLOSE);
+        if (c->env->on_fault(c, code, bytes_of(why)) < 0)
+            conn_fail_now(c, code, bytes_of(why));
+    } else if (c->state == CONN_CLOSING) {
+        conn_fail_now(c, code, bytes_of(why));
+    } /* else it has failed, or has ended, already */
 }
 
 void conn_close(struct conn *c, uint16_t code, struct bytes reason)
 {
+    if (c->state == CONN_FAILING) {
+        c->code = 0; /* a Close of the rules before they heard of the fault comes first */
+        conn_fail_now(c, code, reason);
+        return;
+    }
     if (c->state != CONN_OPEN)
         return;
     conn_note_close(c, code, reason);

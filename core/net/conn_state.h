@@ -15,6 +15,8 @@ enum conn_state {
     CONN_ANSWERING, /* a plain answer or a scripted response leaves; then the next request
                        or the end */
     CONN_OPEN,      /* WebSocket messages both ways */
+    CONN_FAILING,   /* the peer is not read any more, its Close waits for the answers to
+                       what it said before */
     CONN_CLOSING,   /* our Close is queued or sent, the peer's has not come */
     CONN_LAST,      /* what is queued leaves, then we end */
     CONN_LINGER,    /* all has left and we said FIN: waits for the peer's, so that nothing
@@ -41,9 +43,20 @@ void conn_enter_last(struct conn *c);
 /* Remembers the first Close frame, ours or the peer's, for on_close. */
 void conn_note_close(struct conn *c, uint16_t code, struct bytes reason);
 
-/* Fails the WebSocket connection (RFC 6455 7.1.7): our Close leaves behind what is
- * queued, unless it has been said, then the connection ends. */
+/* Fails the WebSocket connection (RFC 6455 7.1.7): nothing more is read. Our Close leaves
+ * behind what is queued and what the rules still answer, unless it has been said; then
+ * the connection ends. */
 void conn_fail(struct conn *c, uint16_t code, const char *why);
+
+/* The same without waiting for the rules. The Close has the code and the reason of the
+ * fault that was noted first. */
+void conn_fail_now(struct conn *c, uint16_t code, struct bytes why);
+
+/* Whether what the rules send may still be queued. */
+static inline bool conn_takes_sends(const struct conn *c)
+{
+    return c->state == CONN_OPEN || c->state == CONN_FAILING;
+}
 
 /* Before the upgrade: frees the request or the file that is kept, if any. What it held is
  * the caller's to count. */

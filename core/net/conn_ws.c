@@ -14,7 +14,7 @@
 
 enum send_result conn_send(struct conn *c, struct outframe *f)
 {
-    if (c->state != CONN_OPEN)
+    if (!conn_takes_sends(c))
         return SEND_GONE;
     if (c->deflate_bits)
         f = deflate_frame(c->env->deflate, f, c->deflate_bits);

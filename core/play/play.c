@@ -210,6 +210,7 @@ static void handle(struct play *p, const struct mail *m)
     case MAIL_REQUEST:
     case MAIL_GIVEN_UP:
     case MAIL_MESSAGE:
+    case MAIL_FAULT:
     case MAIL_CLOSED:
     case MAIL_DRAINED:
     case MAIL_RELOAD:

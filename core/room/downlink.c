@@ -135,6 +135,7 @@ void downlink_carry_out(struct downlink *d, const struct mail *m)
     case MAIL_ACCEPT:
     case MAIL_OPEN:
     case MAIL_MESSAGE:
+    case MAIL_FAULT:
     case MAIL_CLOSED:
     case MAIL_REQUEST:
     case MAIL_GIVEN_UP:

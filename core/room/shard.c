@@ -161,6 +161,12 @@ static int on_message(struct conn *conn, struct bytes data, bool binary)
     return uplink_message(&shard_of(p)->uplink, p, data, binary);
 }
 
+static int on_fault(struct conn *conn, uint16_t code, struct bytes reason)
+{
+    struct peer *p = peer_of(conn);
+    return uplink_fault(&shard_of(p)->uplink, p, code, reason);
+}
+
 static bool on_client(struct conn *conn, const struct addr *client)
 {
     struct shard *s = shard_of(peer_of(conn));
@@ -328,6 +334,7 @@ struct shard *shard_new(const struct shard_setup *setup)
         .ping = outframe_new(WS_PING, (struct bytes){0}),
         .on_open = on_open,
         .on_message = on_message,
+        .on_fault = on_fault,
         .on_request = on_request,
     };
     s->env.deflate = setup->deflate ? deflate_new(setup->deflate_min) : NULL;

@@ -125,6 +125,20 @@ bool uplink_catch_up(struct uplink *u, struct peer *p)
     return true;
 }
 
+/* Nothing more comes: what was put off goes, whether or not the host wants it yet.
+ * False: memory is out. */
+static bool send_ahead(struct uplink *u, struct peer *p)
+{
+    p->paused = false;
+    return uplink_catch_up(u, p);
+}
+
+int uplink_fault(struct uplink *u, struct peer *p, uint16_t code, struct bytes reason)
+{
+    struct mail m = {.kind = MAIL_FAULT, .id = p->id, .code = code};
+    return send_ahead(u, p) ? batch_add(&u->batch, &m, reason) : -1;
+}
+
 static bool tell_given_up(struct uplink *u, struct peer *p)
 {
     if (!p->asked || conn_awaits_response(&p->conn))
@@ -142,8 +156,7 @@ static bool tell_closed(struct uplink *u, struct peer *p)
     struct bytes reason;
     if (!p->opened || p->told || !conn_is_over(&p->conn, &code, &reason))
         return true;
-    p->paused = false; /* nothing more comes: what was put off goes first */
-    if (!uplink_catch_up(u, p))
+    if (!send_ahead(u, p))
         return false;
     struct mail m = {.kind = MAIL_CLOSED, .id = p->id, .code = code};
     if (batch_add(&u->batch, &m, reason) < 0)

@@ -34,6 +34,10 @@ void uplink_answered(struct uplink *u, struct peer *p);
 /* The peer says something. Returns 0, or -1 when memory is out. */
 int uplink_message(struct uplink *u, struct peer *p, struct bytes data, bool binary);
 
+/* The peer's connection fails: the host answers with MAIL_CLOSE, behind what it answers
+ * to the peer's messages. Returns 0, or -1 when memory is out. */
+int uplink_fault(struct uplink *u, struct peer *p, uint16_t code, struct bytes reason);
+
 /* The host has enough of the peer's messages for now, or wants them again; in the second
  * case call uplink_catch_up. */
 void uplink_pause(struct peer *p, bool paused);

@@ -87,6 +87,7 @@ static void handle_mail(struct host *h, const struct mail *m)
         open_client(h, m);
         break;
     case MAIL_MESSAGE:
+    case MAIL_FAULT:
     case MAIL_CLOSED:
         c = world_client(&h->world, m->id);
         if (c)

@@ -8,6 +8,11 @@
  * waits. A client that piles up more than PENDING_MAX_BYTES, or anything while the sum
  * that all clients may hold is spent, is paused until then.
  *
+ * A fault of a client (MAIL_FAULT) is answered with its Close, which is to come behind
+ * the answers to what it said before. So it keeps its place in the queue as long as the
+ * queue moves, and no longer: as soon as a handler waits, the Close goes, for nobody
+ * holds a failed connection open.
+ *
  * The end of a client overtakes this queue in one way: the handler that waits is woken
  * with "closed" and may not wait again, nor may those of the messages put off, so that
  * all of them have ended before on_close begins, in the same call of sequence_take. Then
@@ -33,7 +38,7 @@ static void drop_pending(struct host *h, struct client_extras *x)
 {
     quota_give(&h->held, x->pending.buf.len);
     buf_deinit(&x->pending.buf);
-    x->pending_at = 0;
+    x->pending_at = x->fault_at = 0;
 }
 
 static void remove_client(struct host *h, struct client *c)
@@ -68,11 +73,23 @@ void sequence_run(struct host *h, struct run *r)
         go_on(h, c);
 }
 
+/* MAIL_FAULT: the Close that its shard awaits, though not for ever: without memory it
+ * says it itself. */
+static void answer_fault(struct host *h, const struct mail *m)
+{
+    (void)world_close(&h->world, m->id, m->code, mail_bytes(m));
+    world_commit(&h->world);
+}
+
 /* Handles one mail of a client whose handler does not wait; `c` may be gone afterwards.
  */
 static void handle(struct host *h, struct client *c, const struct mail *m)
 {
     struct run r = {.kind = RUN_OPEN, .client = c, .data = mail_bytes(m)};
+    if (m->kind == MAIL_FAULT) {
+        answer_fault(h, m);
+        return;
+    }
     if (m->kind == MAIL_OPEN) {
         r.head_len = m->open.head_len;
         r.subject_len = m->open.subject_len;
@@ -159,6 +176,15 @@ static bool handle_pending(struct host *h, struct client *c)
     return false;
 }
 
+/* A handler waits, and what was put off with it: the fault among that does not. */
+static void answer_fault_ahead(struct host *h, struct client_extras *x)
+{
+    size_t at = x->fault_at;
+    x->fault_at = 0;
+    if (at >= x->pending_at && at > 0)
+        answer_fault(h, batch_next(&x->pending, &at));
+}
+
 /* No handler of it waits: its mail goes on, as far as the turn's share lets it; the rest
  * is for a turn to come. The client may be gone afterwards. */
 static void go_on(struct host *h, struct client *c)
@@ -174,11 +200,23 @@ static void go_on(struct host *h, struct client *c)
         if (!handle_pending(h, c))
             return;
     }
-    if (has_pending(c))
+    if (has_pending(c)) {
+        answer_fault_ahead(h, c->extras);
         return;
+    }
     drop_pending(h, c->extras);
     if (c->paused && client_is_here(c) && world_pause(&h->world, c, false) == WORLD_OK)
         world_commit(&h->world);
+}
+
+/* MAIL_FAULT: behind what goes on, and at once beside what waits. */
+static void take_fault(struct host *h, struct client *c, const struct mail *m)
+{
+    size_t at = has_pending(c) ? c->extras->pending.buf.len : 0;
+    if (at > 0 && !c->task && add_pending(h, c->extras, m) == 0)
+        c->extras->fault_at = at;
+    else
+        answer_fault(h, m);
 }
 
 /* MAIL_CLOSED. The client is gone afterwards, unless what was put off takes longer, or
@@ -204,6 +242,8 @@ void sequence_take(struct host *h, struct client *c, const struct mail *m)
         return; /* nothing comes after the end */
     if (m->kind == MAIL_CLOSED)
         end(h, c, m);
+    else if (m->kind == MAIL_FAULT)
+        take_fault(h, c, m);
     else if (c->task || has_pending(c))
         put_off(h, c, m);
     else

@@ -8,8 +8,8 @@
 
 #include "script/run.h"
 
-/* Handles what came for `c` (MAIL_OPEN, MAIL_MESSAGE, MAIL_CLOSED), now or when the
- * handler that waits has ended. The client may be gone afterwards. */
+/* Handles what came for `c` (MAIL_OPEN, MAIL_MESSAGE, MAIL_FAULT, MAIL_CLOSED), now or
+ * when the handler that waits has ended. The client may be gone afterwards. */
 void sequence_take(struct host *h, struct client *c, const struct mail *m);
 
 /* Runs a handler; when it has ended, what its client was waiting for goes on. The client

@@ -46,6 +46,7 @@ struct client_extras {
     char *protocol;        /* chosen at the upgrade, or NULL */
     struct batch pending;  /* its mail while its handler waits */
     size_t pending_at;     /* bytes of it that are done */
+    size_t fault_at;       /* where its MAIL_FAULT is in it; 0: nowhere */
     struct list ready;     /* in the host's list of those whose mail goes on */
 };
 

@@ -14,6 +14,7 @@ import * as http from "./http.cases.mjs";
 import { binary, close, dial, OP, packed, text } from "./peer.mjs";
 
 const AT_ONCE = 16; /* connections of one rule */
+const FIRST = "the first message, which is answered whatever follows it";
 const LAST = "the last message, which comes back behind all others";
 const OFFER = "permessage-deflate";
 const PLACES = [{ secure: false, threads: 0 }, { secure: true, threads: 3 }];
@@ -154,9 +155,20 @@ function* onWebSocket(bytes, judge, { offers = ["", OFFER], last = Buffer.alloc(
   }
 }
 
+/* Alone, and in one read with a message, which is answered before the Close. */
+function* failing(bytes, code, offers) {
+  yield* onWebSocket(bytes, (peer) => isClosed(peer, code), { offers });
+  for (const [what, play] of onWebSocket(Buffer.concat([text(FIRST), bytes]), async (peer) => {
+    await isClosed(peer, code);
+    same(ofKind(peer, OP.TEXT, OP.BINARY).map(listed).slice(0, 1), [FIRST], "the answer before the Close");
+  }, { offers })) {
+    if (!what.endsWith("drip")) yield [`${what}, behind a message`, play];
+  }
+}
+
 function playFails(list, offers) {
   for (const [name, code, variants] of list) {
-    rule(name, variants, (bytes) => onWebSocket(bytes, (peer) => isClosed(peer, code), { offers }));
+    rule(name, variants, (bytes) => failing(bytes, code, offers));
   }
 }
 

@@ -221,6 +221,74 @@ allClosed("wire_closes_1008_at_one_fragment_too_many", 1008, {
   "five of four, empty": [0, 1, 2, 3, 4].map((i) => frame(i ? OP.CONTINUATION : OP.TEXT, "", { fin: i === 4 })),
 }, LIMITS);
 
+/* --- what came before the fault ------------------------------------------- */
+
+const FAULTS = {
+  1002: frame(3, "x"),
+  1007: frame(OP.TEXT, Buffer.of(0xff)),
+  1009: frame(OP.BINARY, "", { said: 1001 }),
+};
+
+wire("wire_answers_what_came_in_front_of_a_fault_before_the_close", async (first, server, stage) => {
+  first.destroy();
+  for (const [code, fault] of Object.entries(FAULTS)) {
+    for (const count of [1, 200]) { /* more than the rules handle in a turn */
+      const raw = await openRaw(server, stage);
+      const said = Array.from({ length: count }, (_, i) => `${code} ${i}`);
+      const { mark } = server;
+      await raw.write(Buffer.concat([...said.map((text) => frame(OP.TEXT, text)), fault, frame(OP.TEXT, "behind it")]));
+      for (const text of said) await gets(raw, OP.TEXT, text);
+      const { reason } = await isClosed(raw, Number(code));
+      await server.waitLog(new RegExp(`closed code=${code} reason=\\[${reason}\\]`), { from: mark });
+    }
+  }
+}, LIMITS);
+
+overThreads("wire_answers_what_came_with_the_upgrade_in_front_of_a_fault", ECHO, async (server, stage) => {
+  const raw = await dialRaw(server);
+  stage.defer(() => raw.destroy());
+  await raw.write(Buffer.concat([Buffer.from(UPGRADE), frame(OP.TEXT, "hi"), FAULTS[1002]]));
+  assert.equal((await raw.answer()).status, 101);
+  await gets(raw, OP.TEXT, "hi");
+  await isClosed(raw, 1002);
+});
+
+const RULES = { script: "tests/e2e/fixtures/run.lua" };
+const run = (code) => frame(OP.TEXT, JSON.stringify({ type: "run", code }));
+const values = async (raw) => JSON.parse((await raw.frame()).payload).values;
+
+wire("wire_closes_at_once_on_a_fault_behind_a_handler_that_waits", async (raw) => {
+  await raw.write(Buffer.concat([run("client:send('waits') chat.sleep(3600)"), run("return 'put off'"), FAULTS[1002]]));
+  assert.equal((await raw.frame()).payload.toString(), "waits");
+  await isClosed(raw, 1002);
+}, RULES);
+
+wire("wire_answers_what_was_put_off_in_front_of_a_fault_before_the_close", async (raw, server, stage) => {
+  const friend = await openRaw(server, stage);
+  const count = 60, work = "for _ = 1, 2e5 do end"; /* together more than the share of a turn */
+  await raw.write(Buffer.concat([run("while not kept.go do chat.sleep(0.01) end return 0"),
+    ...Array.from({ length: count }, (_, i) => run(`${work} return ${i + 1}`))]));
+  await friend.write(run("kept.go = true return true"));
+  assert.deepEqual(await values(friend), [true]);
+  assert.deepEqual(await values(raw), [0]);
+  await raw.write(FAULTS[1002]);
+  for (let i = 1; i <= count; i++) assert.deepEqual(await values(raw), [i]);
+  await isClosed(raw, 1002);
+}, RULES);
+
+wire("wire_closes_on_a_fault_as_soon_as_something_in_front_of_it_waits", async (raw, server, stage) => {
+  const friend = await openRaw(server, stage);
+  const work = "for _ = 1, 5e5 do end";
+  await raw.write(Buffer.concat([run("while not kept.go do chat.sleep(0.01) end return 0"), ...Array(9).fill(run(`${work} return 1`)),
+    run("chat.sleep(3600)"), run("return 'put off'")]));
+  await friend.write(run("kept.go = true return true"));
+  assert.deepEqual(await values(friend), [true]);
+  assert.deepEqual(await values(raw), [0]);
+  await raw.write(FAULTS[1002]);
+  for (let i = 0; i < 9; i++) assert.deepEqual(await values(raw), [1]);
+  await isClosed(raw, 1002);
+}, RULES);
+
 /* --- closing (RFC 6455 5.5.1, 7) ------------------------------------------ */
 
 overThreads("wire_echoes_a_valid_close_code", ECHO, async (server, stage) => {

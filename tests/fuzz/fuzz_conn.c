@@ -89,6 +89,15 @@ static int echo(struct conn *c, struct bytes data, bool binary)
     return 0;
 }
 
+/* The rules are asked for a Close: they say it at once, or when it happens, or are not to
+ * be had. */
+static int take_fault(struct conn *c, uint16_t code, struct bytes reason)
+{
+    if (code == WS_CLOSE_BAD_DATA)
+        conn_close(c, code, reason);
+    return code == WS_CLOSE_TOO_BIG ? -1 : 0;
+}
+
 static int take_request(struct conn *c, struct bytes head, struct bytes body)
 {
     (void)c;
@@ -160,6 +169,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .protocols = bytes_of(",chat"),
         .on_open = take_open,
         .on_message = echo,
+        .on_fault = take_fault,
         .on_client = take_client,
         .routes = bytes_of("POST /hook\nGET /hook\n"),
         .body_max = BODY_MAX,

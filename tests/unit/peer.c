@@ -55,6 +55,14 @@ static int on_message(struct conn *c, struct bytes data, bool binary)
     return p->on_message;
 }
 
+static int on_fault(struct conn *c, uint16_t code, struct bytes reason)
+{
+    struct peer *p = LIST_ENTRY(c, struct peer, memory);
+    if (p->on_fault == 0 && !p->holds_faults)
+        conn_close(c, code, reason);
+    return p->on_fault;
+}
+
 static int on_request(struct conn *c, struct bytes head, struct bytes body)
 {
     struct peer *p = LIST_ENTRY(c, struct peer, memory);
@@ -82,6 +90,7 @@ int peer_init(struct peer *p)
                                .ping = outframe_new(WS_PING, (struct bytes){0}),
                                .on_open = on_open,
                                .on_message = on_message,
+                               .on_fault = on_fault,
                                .routes = bytes_of(PEER_ROUTES),
                                .body_max = PEER_BODY_MAX,
                                .on_request = on_request};

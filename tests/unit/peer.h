@@ -22,9 +22,10 @@ struct peer {
     struct conn_env env;
     struct quota sum;
     struct stats stats;
-    struct conn memory, *conn;           /* which is &memory */
-    bool echo;                           /* messages are sent back at once */
-    int on_open, on_message, on_request; /* what the owner answers */
+    struct conn memory, *conn; /* which is &memory */
+    bool echo;                 /* messages are sent back at once */
+    bool holds_faults;         /* else a fault is answered with its Close */
+    int on_open, on_message, on_request, on_fault; /* what the owner answers */
     char told[PEER_TOLD_MAX]; /* "O:request line " at the upgrade, then "T:text " or
                                  "B:bytes "; "R:body " of a request for the rules */
     size_t told_len, seen;    /* bytes of the stream's output that peer_took has given */

@@ -180,6 +180,97 @@ static void conn_closes_1011_when_a_message_cannot_be_taken(void **state)
     peer_close(&p);
 }
 
+/* A peer that says "hi" and breaks the protocol in the same read. */
+static void say_hi_and_a_fault(struct peer *p)
+{
+    uint8_t both[64];
+    peer_open(p);
+    peer_upgrade(p);
+    p->holds_faults = true;
+    size_t n = client_frame(both, FIN | WS_TEXT, BYTES("hi"));
+    n += client_frame(both + n, FIN | 3, BYTES(""));
+    peer_say(p, (struct bytes){both, n});
+    p->stream.in.at = NULL;
+    assert_string_equal(p->told, "T:hi ");
+    assert_bytes_equal(peer_took(p), BYTES(""));
+    assert_not_over(p);
+}
+
+static void conn_that_fails_sends_what_is_answered_before_its_close(void **state)
+{
+    (void)state;
+    struct peer p;
+    say_hi_and_a_fault(&p);
+    assert_false(conn_is_open(p.conn));
+    assert_false(conn_wants_read(p.conn));
+    assert_int_equal(peer_send(&p, BYTES("x")), SEND_OK);
+    conn_close(p.conn, 1002, BYTES("no"));
+    assert_int_equal(peer_send(&p, BYTES("late")), SEND_GONE);
+    peer_run(&p);
+    assert_bytes_equal(peer_took(&p), BYTES("\x81\x01x\x88\x04\x03\xEAno"));
+    assert_over(&p, 1002, "no");
+    assert_int_equal(p.stream.fins, 1);
+    peer_close(&p);
+}
+
+static void conn_that_fails_is_closed_as_the_rules_said_before_they_heard(void **state)
+{
+    (void)state;
+    struct peer p;
+    say_hi_and_a_fault(&p);
+    conn_close(p.conn, 4000, BYTES("bye"));
+    conn_close(p.conn, 1002, BYTES("no"));
+    peer_run(&p);
+    assert_bytes_equal(peer_took(&p), BYTES("\x88\x05\x0F\xA0"
+                                            "bye"));
+    assert_over(&p, 4000, "bye");
+    peer_close(&p);
+}
+
+static void conn_that_fails_says_its_close_when_the_rules_do_not(void **state)
+{
+    (void)state;
+    struct peer p;
+    bool restarted;
+    say_hi_and_a_fault(&p);
+    assert_int_equal(conn_wait(p.conn, &restarted), CONN_WAIT_CLOSE);
+    assert_true(restarted);
+    conn_timeout(p.conn);
+    peer_run(&p);
+    assert_bytes_equal(peer_took(&p), BYTES("\x88\x18\x03\xEAthe opcode is reserved"));
+    assert_over(&p, 1002, "the opcode is reserved");
+    peer_close(&p);
+}
+
+static void conn_that_fails_and_reads_too_slowly_is_closed_with_its_fault(void **state)
+{
+    (void)state;
+    struct peer p;
+    say_hi_and_a_fault(&p);
+    p.stream.writes.rest = STREAM_AGAIN;
+    while (peer_send(&p, BYTES("0123456789")) == SEND_OK)
+        ;
+    conn_too_slow(p.conn, p.env.ping);
+    assert_over(&p, 1002, "the opcode is reserved");
+    p.stream.writes.rest = MEMORY_ALL;
+    peer_run(&p);
+    assert_bytes_equal(peer_took(&p), BYTES("\x88\x18\x03\xEAthe opcode is reserved"));
+    peer_close(&p);
+}
+
+static void conn_fails_at_once_when_nobody_can_be_told(void **state)
+{
+    (void)state;
+    struct peer p;
+    peer_open(&p);
+    peer_upgrade(&p);
+    p.on_fault = -1;
+    peer_say_frame(&p, FIN | 3, BYTES(""));
+    assert_memory_equal(peer_took(&p).at + 2, "\x03\xEA", 2);
+    assert_int_equal(p.stream.fins, 1);
+    peer_close(&p);
+}
+
 static void conn_reads_the_peers_close_while_paused(void **state)
 {
     (void)state;
@@ -205,6 +296,11 @@ int main(void)
         cmocka_unit_test(conn_is_over_with_1006_when_writing_fails),
         cmocka_unit_test(conn_that_was_no_websocket_is_never_over),
         cmocka_unit_test(conn_closes_1011_when_a_message_cannot_be_taken),
+        cmocka_unit_test(conn_that_fails_sends_what_is_answered_before_its_close),
+        cmocka_unit_test(conn_that_fails_is_closed_as_the_rules_said_before_they_heard),
+        cmocka_unit_test(conn_that_fails_says_its_close_when_the_rules_do_not),
+        cmocka_unit_test(conn_that_fails_and_reads_too_slowly_is_closed_with_its_fault),
+        cmocka_unit_test(conn_fails_at_once_when_nobody_can_be_told),
         cmocka_unit_test(conn_reads_the_peers_close_while_paused),
     };
     struct CMUnitTest tests[COUNT(endings) + COUNT(others)];
