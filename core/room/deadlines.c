@@ -81,7 +81,7 @@ static bool judge(struct deadlines *d, struct peer *p, enum conn_wait kind, doub
 double deadlines_first(const struct deadlines *d)
 {
     double first = 0;
-    for (int i = 0; i < CONN_WAIT_KINDS; i++) {
+    for (enum conn_wait i = 0; i < CONN_WAIT_KINDS; i++) {
         double next = waits_first(&d->waits, i);
         if (next != 0 && (first == 0 || next < first) && may_judge(d, i))
             first = next;
@@ -91,7 +91,7 @@ double deadlines_first(const struct deadlines *d)
 
 void deadlines_judge(struct deadlines *d, double now)
 {
-    for (int i = 0; i < CONN_WAIT_KINDS; i++)
+    for (enum conn_wait i = 0; i < CONN_WAIT_KINDS; i++)
         for (struct peer *p; may_judge(d, i) && (p = waits_over(&d->waits, i, now));)
             if (!judge(d, p, i, now))
                 break;
