@@ -5,8 +5,15 @@
  * its Close unanswered and its end unheard for as long as its handler waits, perhaps for
  * minutes. So it is read ahead: up to AHEAD_BYTES of its messages wait here, and an end
  * behind them is told at once, with them in front of it. Only beyond that, or when the
- * sum that all peers may hold is spent, its socket is left alone. */
+ * sum that all peers may hold is spent, its socket is left alone.
+ *
+ * One read can be far more than that: 64 KiB of compressed messages are 8 MiB of text, so
+ * twenty paused peers held 100 MB under a sum of 4. What the sum has no room for is not
+ * kept, and its peer is closed, but for a few words (PAST_BYTES): who says little is not
+ * to suffer for others. */
 #include "room/uplink.h"
+
+#include "wire/opcode.h"
 
 #include <stdlib.h>
 
@@ -14,6 +21,7 @@ enum {
     BATCH_BYTES = 256 * 1024, /* posted within a turn when it grows larger */
     SUBJECT_MAX = 1024,       /* of a client's certificate */
     AHEAD_BYTES = 64 * 1024,  /* of a paused peer, read all the same */
+    PAST_BYTES = 4 * 1024,    /* of them, kept though the sum is spent */
 };
 
 void uplink_init(struct uplink *u, struct mailbox *host, struct stats *stats)
@@ -77,12 +85,25 @@ void uplink_answered(struct uplink *u, struct peer *p)
     u->open--;
 }
 
+/* The sum has no room for what the peer says. */
+static void turn_away(struct peer *p)
+{
+    const struct conn_env *env = p->conn.env;
+    limit_reached(env->stats->limits, LIMIT_QUEUED, conn_addr(&p->conn), env->now_ms,
+                  env->log);
+    conn_close(&p->conn, WS_CLOSE_TRY_LATER, bytes_of("too busy, try again later"));
+}
+
 static int keep_ahead(struct peer *p, const struct mail *m, struct bytes data)
 {
     struct quota_share *held = &p->conn.env->held;
     if (!p->ahead && !(p->ahead = calloc(1, sizeof *p->ahead)))
         return -1;
-    size_t before = p->ahead->buf.len;
+    size_t before = p->ahead->buf.len, size = sizeof *m + data.len;
+    if (before + size > PAST_BYTES && !quota_has(held, size)) {
+        turn_away(p);
+        return 0;
+    }
     if (batch_add(p->ahead, m, data) < 0)
         return -1;
     quota_take(held, p->ahead->buf.len - before);

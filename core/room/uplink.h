@@ -31,7 +31,8 @@ int uplink_request(struct uplink *u, struct peer *p, struct bytes head,
 /* What it asked was answered. */
 void uplink_answered(struct uplink *u, struct peer *p);
 
-/* The peer says something. Returns 0, or -1 when memory is out. */
+/* The peer says something. Returns 0, or -1 when memory is out. It is closed with 1013
+ * when it is paused and the sum that all peers may hold has no room for it. */
 int uplink_message(struct uplink *u, struct peer *p, struct bytes data, bool binary);
 
 /* The peer's connection fails: the host answers with MAIL_CLOSE, behind what it answers

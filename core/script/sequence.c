@@ -6,7 +6,9 @@
  * clients go on. Example: "buy" waits for a service, "say" and "buy" come: both are put
  * off; the reply wakes the first buy, which ends; say runs; the second buy runs and
  * waits. A client that piles up more than PENDING_MAX_BYTES, or anything while the sum
- * that all clients may hold is spent, is paused until then.
+ * that all clients may hold is spent, is paused until then. What comes before the pause
+ * reaches its shard can be megabytes, which were compressed: a client for which the sum
+ * has no room is closed, but a few words (PENDING_PAST_BYTES) are kept all the same.
  *
  * A fault of a client (MAIL_FAULT) is answered with its Close, which is to come behind
  * the answers to what it said before. So it keeps its place in the queue as long as the
@@ -26,12 +28,14 @@
 #include "script/objects.h"
 #include "script/route.h"
 #include "script/task.h"
+#include "wire/opcode.h"
 
 #include <assert.h>
 
 enum {
     PENDING_MAX_BYTES =
         256 * 1024, /* of one client whose handler waits; then it is paused */
+    PENDING_PAST_BYTES = 4 * 1024, /* of them, kept though the sum is spent */
 };
 
 static void drop_pending(struct host *h, struct client_extras *x)
@@ -129,10 +133,31 @@ static int add_pending(struct host *h, struct client_extras *x, const struct mai
     return 0;
 }
 
+/* Whether the sum has room for more of what is put off. */
+static bool may_put_off(struct host *h, const struct client_extras *x,
+                        const struct mail *m)
+{
+    size_t size = sizeof *m + mail_bytes(m).len;
+    return x->pending.buf.len + size <= PENDING_PAST_BYTES || quota_has(&h->held, size);
+}
+
+static void turn_away(struct host *h, const struct client *c)
+{
+    limit_reached(h->setup.stats->limits, LIMIT_QUEUED, &c->addr, clock_ms(),
+                  h->setup.log);
+    (void)world_close(&h->world, c->id, WS_CLOSE_TRY_LATER,
+                      bytes_of("too busy, try again later"));
+    world_commit(&h->world);
+}
+
 /* Keeps the mail of a client whose handler waits. */
 static void put_off(struct host *h, struct client *c, const struct mail *m)
 {
     struct client_extras *x = client_extras(c);
+    if (x && !may_put_off(h, x, m)) {
+        turn_away(h, c);
+        return;
+    }
     if (!x || add_pending(h, x, m) < 0)
         run_send_error(h, c, "internal");
     bool enough = x && (x->pending.buf.len > PENDING_MAX_BYTES ||

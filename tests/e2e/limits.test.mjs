@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { connect } from "node:net";
 import { test } from "node:test";
+import { deflateRawSync } from "node:zlib";
 import { dialTls, encrypted, folder, makeCert } from "./certs.mjs";
 import { closing, dialRaw, frame, OP, openRaw, Raw, UPGRADE } from "./raw.mjs";
 import { DEADLINE_MS, overThreads, rss, runToEnd } from "./server.mjs";
@@ -472,6 +473,31 @@ limit("limit_max_queued_holds_for_what_clients_say_while_their_handlers_wait", [
   for (let i = 0; i < 50; i++) await run(witness, "return 1");
   const grown = rss(server) - before;
   assert.ok(grown < 28 << 20, `${grown >> 20} MiB of 36 that 150 clients said`);
+});
+
+/* Small on the wire: 7 MB of text are 7 kB, so one read brings them all, before anybody can be paused. */
+limit("limit_max_queued_holds_for_what_is_said_compressed_while_handlers_wait", ["--max-queued", "4m"], async (server, stage) => {
+  const packed = deflateRawSync(JSON.stringify({ type: "run", code: `return 1 --${"x".repeat(1_000_000)}` }), { finishFlush: 2 });
+  const large = Buffer.concat(Array(7).fill(frame(OP.TEXT, packed.subarray(0, -4), { rsv: 4 })));
+  const witness = await openRaw(server, stage), many = [];
+  for (let i = 0; i < 30; i++) {
+    const raw = await dialRaw(server);
+    stage.defer(() => raw.destroy());
+    await raw.write(UPGRADE.replace(/\r\n$/, "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"));
+    assert.equal((await raw.answer()).status, 101);
+    await raw.write(text({ type: "run", code: "chat.sleep(3600)" }));
+    many.push(raw);
+  }
+  await run(witness, "return 1");
+  const before = rss(server);
+  for (const raw of many) await raw.write(large);
+  for (const raw of many) {
+    const { op, code, reason } = await raw.frame();
+    assert.deepEqual([op, code, reason], [OP.CLOSE, 1013, "too busy, try again later"]);
+  }
+  const grown = rss(server) - before;
+  assert.ok(grown < 96 << 20, `${grown >> 20} MiB of 200 that 30 clients said`);
+  await run(witness, "return 1");
 });
 
 /* --- rooms and scripts ------------------------------------------------------------- */
