@@ -183,8 +183,8 @@ $(BUILD)/unit/%: tests/unit/%.c $(UNITHELP) $(BARE)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -Itests/unit -o $@ $< $(filter %.o,$^) -lcmocka -lcrypto -lz $(UNITLIBS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 
 # Those that compare with Lua's own libraries, and what they need.
-$(BUILD)/unit/test_pattern $(BUILD)/unit/test_guard $(BUILD)/unit/test_locale: $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/loader.c %/trusted.c,$(wildcard core/lua/*.c)))
-$(BUILD)/unit/test_pattern $(BUILD)/unit/test_guard $(BUILD)/unit/test_locale: UNITLIBS := $(shell pkg-config --libs lua5.4 lua5.4-cjson 2>/dev/null) -lm
+$(BUILD)/unit/test_pattern $(BUILD)/unit/test_guard $(BUILD)/unit/test_locale $(BUILD)/unit/test_vm: $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/loader.c %/trusted.c,$(wildcard core/lua/*.c)))
+$(BUILD)/unit/test_pattern $(BUILD)/unit/test_guard $(BUILD)/unit/test_locale $(BUILD)/unit/test_vm: UNITLIBS := $(shell pkg-config --libs lua5.4 lua5.4-cjson 2>/dev/null) -lm
 
 $(BUILD)/unit/test_name_key: $(BUILD)/core/script/name_key.o
 $(BUILD)/unit/test_name_key: UNITLIBS := -lunistring
