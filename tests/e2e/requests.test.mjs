@@ -235,7 +235,7 @@ requests("response_may_have_headers", async (server, stage) => {
 requests("response_may_be_large_but_not_larger_than_1_mib", async (server, stage) => {
   assert.equal((await run(server, stage, "return 200, ('x'):rep(1024 * 1024)")).body.length, 1024 * 1024);
   assert.equal((await run(server, stage, "return 200, ('x'):rep(1024 * 1024 + 1)")).status, 500);
-  await server.waitLog(/route="POST \/run": a response's body of 1048577 bytes is too large: 1048576 are the most/);
+  await server.waitLog(/handler="http POST \/run": a response's body of 1048577 bytes is too large: 1048576 are the most/);
 }, { tls: true });
 
 requests("response_204_and_304_have_no_body", async (server, stage) => {
