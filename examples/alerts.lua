@@ -22,7 +22,7 @@ end
 --- The recent alert that says the same and is not yet to be shown again, or nil.
 local function find(severity, text)
   for _, alert in ipairs(recent) do
-    if alert.text == text and alert.severity == severity and chat.now() - alert.at < QUIET then return alert end
+    if alert.text == text and alert.severity == severity and chat.clock() - alert.shown_at < QUIET then return alert end
   end
 end
 
@@ -42,7 +42,7 @@ app.http["POST /hooks/alert"] = function(request)
     alert.times = alert.times + 1
     return 200, { times = alert.times }
   end
-  alert = { severity = posted.severity, text = posted.text, at = chat.now(), times = 1 }
+  alert = { severity = posted.severity, text = posted.text, at = chat.now(), shown_at = chat.clock(), times = 1 }
   chat.send(shown(alert))
   table.insert(recent, alert)
   if #recent > KEPT then table.remove(recent, 1) end
