@@ -382,7 +382,7 @@ limit("limit_max_queued_counts_messages_that_have_come_in_part", ["--max-queued"
   const whole = frame(OP.BINARY, Buffer.alloc(400_000));
   const raws = await Promise.all([0, 1, 2, 3].map(() => openRaw(server, stage)));
   for (const raw of raws) await raw.write(whole.subarray(0, -1));
-  await server.waitLog(/limit=--max-queued ip=127\.0\.0\.1 /);
+  await server.waitLog(/warn clients together make the server keep too much limit=--max-queued ip=127\.0\.0\.1 /);
   const { op, code, reason } = await Promise.race(raws.map((raw) => raw.frame()));
   assert.deepEqual([op, code, reason], [OP.CLOSE, 1013, "too busy, try again later"]);
 });
@@ -399,7 +399,7 @@ limit("limit_max_queued_closes_1013_though_no_queue_is_full_by_itself",
   ["--max-queue", "1m", "--max-queued", "1m", "--close-time", "60"], async (server, stage) => {
     const driver = await openRaw(server, stage);
     const deaf = [await openDeaf(server, stage), await openDeaf(server, stage), await openDeaf(server, stage)];
-    const tooSlow = /clients read too slowly, all together limit=--max-queued /;
+    const tooSlow = /clients together make the server keep too much limit=--max-queued /;
     await flood(driver, () => tooSlow.test(server.stderr));
     await server.waitLog(tooSlow);
     deaf.forEach((raw) => raw.resume());
@@ -414,7 +414,7 @@ limit("limit_max_queued_holds_for_the_first_message_of_each_client", ["--max-que
     for (let i = 0; i < 30; i++) await openDeaf(server, stage);
     for (let i = 0; i < 120; i++)
       await run(driver, `local c = chat.room('deaf'):members()[${i % 30 + 1}] return c and c:send(('x'):rep(${large}))`);
-    await server.waitLog(/clients read too slowly, all together limit=--max-queued /);
+    await server.waitLog(/clients together make the server keep too much limit=--max-queued /);
     const grown = rss(server) - before;
     assert.ok(grown < 40 << 20, `${grown >> 20} MiB for 30 clients that read nothing`);
   });
