@@ -55,18 +55,24 @@ end
 
 rate.configure {}
 
---- What is counted of `client`; it survives a reload.
+local function left_behind() return expiring.table("rate", "accounts") end
+
+--- What is counted of `client`; it survives a reload. Whose first message comes begins with what the last one from its
+-- address has left; who is refused before that takes nothing of it away.
 local function account(client)
   local state, fresh = client.state, {
     tokens = options.messages, quiet = options.quiet_messages, at = chat.clock(), refusals = 0, said_at = -1e9,
   }
+  if state.rate == nil then
+    local address, kept = network(client.ip) or "?", left_behind()
+    state.rate = expiring.get(kept, address)
+    expiring.drop(kept, address)
+  end
   for key in pairs(fresh) do
     if type(state.rate) ~= "table" or type(state.rate[key]) ~= "number" then state.rate = fresh end
   end
   return state.rate
 end
-
-local function left_behind() return expiring.table("rate", "accounts") end
 
 --- The seconds of slow mode in `room`: what a moderator set, or the option.
 local function slow_mode(room)
@@ -81,7 +87,7 @@ local function fill(mine)
   mine.tokens = math.min(options.messages, mine.tokens + part * options.messages)
   mine.quiet = math.min(options.quiet_messages, mine.quiet + part * options.quiet_messages)
   mine.at = now
-  if mine.tokens >= options.messages then mine.refusals = 0 end
+  if mine.tokens >= options.messages and mine.quiet >= options.quiet_messages then mine.refusals = 0 end
 end
 
 --- How long `client` has to wait until it may send a message of this type; 0, and it is counted, if it may.
@@ -115,21 +121,25 @@ rate.on["*"] = function(client, msg, by)
   return false
 end
 
---- Who comes begins with what the last one from there has left.
-function rate.on_open(client)
-  local address, kept = network(client.ip) or "?", left_behind()
-  client.state.rate = expiring.get(kept, address)
-  expiring.drop(kept, address)
+--- Makes `mine` the stricter one of itself and `other` in each respect.
+local function add(mine, other)
+  fill(other)
+  for _, key in ipairs { "tokens", "quiet" } do mine[key] = math.min(mine[key], other[key]) end
+  for _, key in ipairs { "refusals", "said_at" } do mine[key] = math.max(mine[key], other[key]) end
 end
 
---- A client that goes leaves its account with its address, unless that is everybody's, or another one has used up more.
+--- A client that goes leaves its account with its address, unless that is everybody's, beside what others have left.
 function rate.on_close(client)
   local mine, address, kept = account(client), network(client.ip), left_behind()
+  if not address or address == "unix" then return end
+  local other, room = expiring.get(kept, address), client.state.room
   fill(mine)
-  local other, room = address and expiring.get(kept, address), client.state.room
-  local seconds = (1 - mine.tokens / options.messages) * options.seconds
+  if other then add(mine, other) end
+  local used = math.max(1 - mine.tokens / options.messages, 1 - mine.quiet / options.quiet_messages)
+  local kept_until = math.max(mine.ends or 0, other and other.ends or 0) -- in the room that it was left in
+  local seconds = math.max(used * options.seconds, kept_until - mine.at)
   if room then seconds = math.max(seconds, mine.said_at + slow_mode(room) - mine.at) end
-  if not address or address == "unix" or seconds <= INSTANT or other and other.tokens < mine.tokens then return end
+  if seconds <= INSTANT then return end
   mine.ends = mine.at + seconds
   expiring.put(kept, address, mine, ADDRESSES_MAX)
 end

@@ -147,6 +147,56 @@ t.case("coming again does not evade slow mode, nor being closed for flooding", {
     ana:expect_closed(1008)
   end)
 
+--- How many lists `client` gets for so many questions.
+local function lists(client, count)
+  local heard = 0
+  for _ = 1, count do
+    client:send { type = "rooms" }
+    if client:next().type == "rooms" then heard = heard + 1 end
+  end
+  return heard
+end
+
+t.case("coming again brings no new quiet allowance, nor does being refused by the rules behind", {
+  rules = [[local app, rate = require "chat", require "rate"
+    app.use = { rate.configure { quiet_messages = 10, refusals = 100 }, require "rooms" }
+    function app.on_open(_, request) return not request.query.refused end
+    return app]],
+}, function(s)
+  local heard = 0
+  for _ = 1, 3 do
+    local ana = s:client { ip = "192.0.2.1" }
+    heard = heard + lists(ana, 15)
+    ana:close()
+    s:client { ip = "192.0.2.1", query = { refused = "1" } }
+  end
+  t.equal(heard, 10)
+end)
+
+t.case("of two that have gone each leaves what it has used up", { rules = rules "slow_mode = 60" }, function(s)
+  local ana, tab = enter(s, "Ana", nil, "192.0.2.1"), s:client { ip = "192.0.2.1" }
+  say(ana)
+  ana:close()
+  for _ = 1, 5 do say(tab) end -- it is in no room
+  tab:close()
+  s:advance(30)
+  ana = players.enter(s, "Ana", nil, "192.0.2.1")
+  say(ana)
+  ana:expect_error "slow_down"
+end)
+
+t.case("who floods with what nobody else hears is closed, too", {
+  rules = [[local app, rate = require "chat", require "rate"
+    app.use = { rate.configure { quiet_messages = 10, refusals = 5 }, require "rooms" }
+    return app]],
+}, function(s)
+  local ana = s:client {}
+  t.equal(lists(ana, 14), 10)
+  ana:send { type = "rooms" }
+  ana:expect_error "slow_down"
+  ana:expect_closed(1008, "slow down")
+end)
+
 t.case("what is refused by the chat counts as well", function(s)
   local eva = s:client {}
   for _ = 1, 5 do
