@@ -43,7 +43,7 @@ local function check_token(token)
   local claims, reason = chat.crypto.jwt(token, options.jwt)
   if not claims then return nil, reason end
   if claims.role ~= "moderator" then return nil, "no moderator's" end
-  return claims.exp or math.huge
+  return chat.clock() + (claims.exp or math.huge) - chat.now() -- a token's time is that of the wall clock
 end
 
 --- Until when `secret` makes a moderator, or nil and why not.

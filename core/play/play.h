@@ -18,7 +18,7 @@ enum {
 struct play;
 
 /* `setup` says what the rules get; its inbox, shards, log and stats are the play's own. A
- * play begins at setup->now. NULL when memory is out. */
+ * play begins at setup->wall. NULL when memory is out. */
 struct play *play_new(const struct host_setup *setup);
 void play_free(struct play *p);
 

@@ -350,7 +350,7 @@ static int new_play(lua_State *L)
     lua_getfield(L, 1, "seed");
     setup.seed = (uint64_t)luaL_checkinteger(L, -1);
     lua_getfield(L, 1, "now");
-    setup.now = luaL_checknumber(L, -1);
+    setup.wall = luaL_checknumber(L, -1);
     box->play = play_new(&setup);
     if (!box->play)
         return luaL_error(L, "not enough memory");
