@@ -239,11 +239,12 @@ static void take_body(struct conn *c, struct bytes in)
 }
 
 /* A whole head, at the start of c->http.in. */
-static void take_request(struct conn *c, const struct http_head *head, struct bytes text)
+static void take_request(struct conn *c, struct http_head *head, struct bytes text)
 {
     struct asked asked = {.head = head, .text = text};
     unsigned methods = routes_methods(c->env->routes, head->path);
     conn_admit_read(c, &asked);
+    head->host = asked.host; /* a proxy may know better; refusals are told with it */
     if (c->env->is_draining)
         refuse_stopping(c);
     else if (!conn_admit_host(c, &asked))
@@ -275,7 +276,10 @@ static void try_request(struct conn *c)
     /* Known before the head is, for what refuses a head that is never read. */
     c->head_only = c->http.in.len > 5 && memcmp(c->http.in.at, "HEAD ", 5) == 0;
     if (!http_is_token_byte(c->http.in.at[0]) && c->http.in.at[0] != '\r') {
-        conn_refuse(c, NULL, 400, "this is not HTTP; is it TLS to a port without?", NULL);
+        conn_refuse(c, NULL, 400,
+                    c->stream->secure ? "this is not HTTP"
+                                      : "this is not HTTP; is it TLS to a port without?",
+                    NULL);
         return;
     }
     size_t end = http_head_end(buf_bytes(&c->http.in), c->http.searched);

@@ -176,6 +176,7 @@ origins("proxy_says_whether_its_client_came_over_tls_and_which_host_it_asked", [
 origins("host_that_a_proxy_says_is_the_one_that_has_to_be_named", ["--trust-proxy", "127.0.0.1", "--host", "chat.test"], async (server, stage) => {
   assert.equal((await ask(server, stage, "GET /healthz", ["X-Forwarded-Host: chat.test"], { host: "backend" })).status, 200);
   assert.equal((await ask(server, stage, "GET /healthz", ["X-Forwarded-Host: evil.test"], { host: "chat.test" })).status, 421);
+  await server.waitLog(/debug request refused status=421 .* host=evil\.test/);
 });
 
 /* --- what the operator hears ---------------------------------------------------------- */
