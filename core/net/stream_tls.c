@@ -98,6 +98,13 @@ static void explain(char *error, size_t size, const char *what, const char *file
     unsigned long first = ERR_peek_error();
     const char *why = ERR_SYSTEM_ERROR(first) ? strerror(ERR_GET_REASON(first))
                                               : ERR_reason_error_string(first);
+    /* It calls a file of something else "no start line", or "unsupported". */
+    if (ERR_GET_LIB(first) == ERR_LIB_PEM && ERR_GET_REASON(first) == PEM_R_NO_START_LINE)
+        why = "it holds no certificate in PEM";
+    else if (ERR_GET_REASON(first) == ERR_R_UNSUPPORTED)
+        why = "it holds no private key in PEM";
+    else if (why && strcmp(why, "bad decrypt") == 0)
+        why = "it is encrypted; save it without a passphrase";
     snprintf(error, size, "%s %s: %s", what, file, why ? why : "it could not be read");
     ERR_clear_error();
 }

@@ -2,6 +2,7 @@
  * protocol at the door. */
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
+import { createPrivateKey } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { connect as dial, createServer } from "node:net";
 import { connect } from "node:tls";
@@ -213,12 +214,14 @@ tls("tls_certificates_are_loaded_again_without_dropping_anyone", async (server, 
     /info {2}certificate changed cert=\S+ subject=\/CN=next\.test expires=20\S+Z sha256=[0-9a-f]{8}\n.*info {2}certificates reloaded count=\d+ changed=1\n/);
   isFor(await dialTls(server, stage), "next.test");
   await echoes(old, "still here");
-  for (const [files, what] of [
-    [[[cert, "no certificate\n"]], "--cert"],
-    [[[cert, next.pem], [key, "no key\n"]], "--key"],
-    [[[key, readFileSync(makeCert(stage.dir, "other").key)]], "--key"], /* one that does not fit */
+  const locked = createPrivateKey(keyText).export({ type: "pkcs8", format: "pem", cipher: "aes-128-cbc", passphrase: "x" });
+  for (const [files, what, why] of [
+    [[[cert, "no certificate\n"]], "--cert", "it holds no certificate in PEM"],
+    [[[cert, next.pem], [key, "no key\n"]], "--key", "it holds no private key in PEM"],
+    [[[key, locked]], "--key", "it is encrypted; save it without a passphrase"],
+    [[[key, readFileSync(makeCert(stage.dir, "other").key)]], "--key", ""], /* one that does not fit */
   ]) {
-    await reload(files, new RegExp(`error certificates not reloaded, the old ones stay in use: cannot use ${what} ${stage.dir}`));
+    await reload(files, new RegExp(`error certificates not reloaded, the old ones stay in use: cannot use ${what} ${stage.dir}\\S+: ${why}`));
     isFor(await dialTls(server, stage), "next.test");
     await echoes(old, "still here");
   }
