@@ -382,7 +382,7 @@ limit("limit_max_queued_counts_messages_that_have_come_in_part", ["--max-queued"
   const whole = frame(OP.BINARY, Buffer.alloc(400_000));
   const raws = await Promise.all([0, 1, 2, 3].map(() => openRaw(server, stage)));
   for (const raw of raws) await raw.write(whole.subarray(0, -1));
-  await server.waitLog(/warn clients together make the server keep too much limit=--max-queued ip=127\.0\.0\.1 /);
+  await server.waitLog(/clients together make the server keep too much limit=--max-queued ip=127\.0\.0\.1 /);
   const { op, code, reason } = await Promise.race(raws.map((raw) => raw.frame()));
   assert.deepEqual([op, code, reason], [OP.CLOSE, 1013, "too busy, try again later"]);
 });
