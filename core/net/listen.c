@@ -194,6 +194,28 @@ static int give_access(const struct wanted *w)
     return w->mode ? chmod(path, w->mode) : 0;
 }
 
+/* Notes which file at `path` is ours. */
+static void note_file(struct listener *l, const char *path)
+{
+    struct stat st;
+    snprintf(l->path, sizeof l->path, "%.*s", (int)strcspn(path, ","), path);
+    if (lstat(l->path, &st) == 0) {
+        l->device = st.st_dev;
+        l->inode = st.st_ino;
+    } else {
+        l->path[0] = 0;
+    }
+}
+
+/* Whether the file at l->path is the one that we made: its number is not given away
+ * while our socket is open. */
+static bool has_own_file(const struct listener *l)
+{
+    struct stat st;
+    return l->path[0] && lstat(l->path, &st) == 0 && st.st_dev == l->device &&
+           st.st_ino == l->inode;
+}
+
 static void describe(struct listener *l, const char *spec)
 {
     union sockaddr_any bound = {0};
@@ -202,8 +224,7 @@ static void describe(struct listener *l, const char *spec)
     l->path[0] = 0;
     l->tls = without_tls(spec) != spec;
     if (strncmp(without_tls(spec), "unix:", 5) == 0) {
-        const char *path = without_tls(spec) + 5;
-        snprintf(l->path, sizeof l->path, "%.*s", (int)strcspn(path, ","), path);
+        note_file(l, without_tls(spec) + 5);
     } else if (getsockname(l->fd, &bound.sa, &len) == 0 &&
                bound.sa.sa_family != AF_UNIX) {
         struct addr addr;
@@ -295,7 +316,7 @@ fail:
 
 void listener_close(struct listener *l)
 {
-    if (l->path[0])
+    if (has_own_file(l))
         unlink(l->path);
     close(l->fd);
     l->fd = -1;

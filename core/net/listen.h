@@ -8,12 +8,15 @@
 #include "base/addr.h"
 
 #include <stddef.h>
+#include <sys/types.h>
 
 struct listener {
     int fd;
     char where[128]; /* "127.0.0.1:7272" with the port it really got, or "unix:PATH" */
     bool tls;        /* "tls:" stood before the address */
     char path[108];  /* of a unix socket, removed by listener_close; else empty */
+    dev_t device;    /* the file that we made there */
+    ino_t inode;
 };
 
 /* Opens "fd:N" (a listening socket that was inherited), "ADDR:PORT" or "tls:ADDR:PORT"
@@ -25,6 +28,8 @@ int listener_open(struct listener *l, const char *spec, char *error, size_t size
 /* Whether `spec` has a form that listener_open understands. */
 int listener_check(const char *spec, char *error, size_t size);
 
+/* Removes a unix socket's file, too, unless another server has put its own there since.
+ */
 void listener_close(struct listener *l);
 
 enum { LISTEN_AGAIN = -1, LISTEN_NO_FDS = -2 };

@@ -1,6 +1,6 @@
 /* listen.test.mjs: who may use a unix socket, and whose file its path is. */
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { folder } from "./certs.mjs";
 import { dialRaw } from "./raw.mjs";
@@ -70,4 +70,15 @@ test("listen_replaces_a_dead_socket_and_nothing_else", async (t) => {
   assert.equal(other.code, 1);
   assert.match(other.stderr, /that is a file and no socket/);
   assert.equal(readFileSync(file, "utf8"), "text");
+});
+
+test("listen_removes_no_socket_that_another_server_has_made_since", async (t) => {
+  const path = `${folder({ defer: (f) => t.after(f) })}/socket`, listen = `unix:${path}`;
+  const older = await startServer({ listen, script: ECHO });
+  unlinkSync(path); /* as some deployments do, so that the next one can start */
+  const newer = await startServer({ listen, script: ECHO });
+  assert.equal((await older.stop()).code, 0);
+  assert.equal(await serves(path), 200, "the newer one's socket is still there");
+  assert.equal((await newer.stop()).code, 0);
+  assert.ok(!existsSync(path));
 });
