@@ -11,8 +11,9 @@
  *
  * While the host's inbox is full nobody may be read, so nobody can be late with what is
  * read: those waits go on until it has room. The rules' own time to respond can't be read
- * off a socket: when the loop stood still it begins again, since the rules stood still,
- * too. */
+ * off a socket, so nothing is: a host that is stuck with a full inbox is what it is a
+ * limit on. When the loop stood still it begins again, since the rules stood still, too.
+ */
 #include "room/deadlines.h"
 
 #include <poll.h>
@@ -65,7 +66,8 @@ static bool read_all(struct deadlines *d, struct peer *p)
 static bool judge(struct deadlines *d, struct peer *p, enum conn_wait kind, double now)
 {
     bool restarted, was_late = now - p->deadline > LATE_SECONDS;
-    if (kind != CONN_WAIT_PING && !read_all(d, p))
+    bool is_ours = kind == CONN_WAIT_PING || kind == CONN_WAIT_RESPONSE;
+    if (!is_ours && !read_all(d, p))
         return false;
     conn_flush(&p->conn);
     waits_end(p);

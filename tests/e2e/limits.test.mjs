@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { connect } from "node:net";
 import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { deflateRawSync } from "node:zlib";
 import { dialTls, encrypted, folder, makeCert } from "./certs.mjs";
 import { closing, dialRaw, frame, OP, openRaw, Raw, UPGRADE } from "./raw.mjs";
@@ -285,6 +286,29 @@ limit("limit_head_time_ends_a_body_that_comes_byte_by_byte", ["--head-time", "1"
     await server.waitLog(/limit=--head-time /);
   }
 }, REQUESTS);
+
+/* The host is stuck in a handler and its inbox is full, so that no socket is read: that is no reason to wait longer. */
+overThreads("limit_answer_time_holds_while_no_socket_may_be_read", {
+  args: ["--answer-time", "1", "--handler-time", "5000", "--max-rate", "0", "--max-byte-rate", "0"],
+  script: "tests/e2e/fixtures/requests.lua",
+}, async (server, stage) => {
+  const ask = async (code) => {
+    const raw = await dialRaw(server);
+    stage.defer(() => raw.destroy());
+    await raw.write(`GET /run?code=${encodeURIComponent(code)} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+    return raw;
+  };
+  const waits = await ask("chat.log('waits') chat.sleep(3600)");
+  await server.waitLog(/waits/);
+  const flood = await openRaw(server, stage);
+  await ask("chat.log('stuck') while true do end");
+  await server.waitLog(/stuck/);
+  const many = Buffer.concat(Array(200).fill(text({ type: "seen", more: "x".repeat(40_000) })));
+  flood.write(many).catch(() => {});
+  assert.equal((await waits.answer()).status, 503);
+  for (let i = 0; i < 100; i++) await setImmediate();
+  assert.doesNotMatch(server.stderr, /handler failed/);
+}, { threads: [1, 3] });
 
 limit("limit_answer_time_answers_503_and_wakes_the_handler", ["--answer-time", "1"], async (server, stage) => {
   const raw = await dialRaw(server);
