@@ -73,12 +73,18 @@ struct listing {
 /* Pushes the fields' names. [-0, +field_count] */
 static void push_fields(lua_State *L, struct listing *it)
 {
+    static const char not_names[] = "an array of names of fields in client.state";
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_Unsigned n = lua_rawlen(L, 2);
     luaL_argcheck(L, n <= LIST_FIELDS_MAX, 2, "at most 16 fields");
+    if (n == 0) {
+        lua_pushnil(L);
+        if (lua_next(L, 2)) /* {name = true} */
+            luaL_argerror(L, 2, not_names);
+    }
     for (lua_Unsigned i = 1; i <= n; i++)
         if (lua_rawgeti(L, 2, (lua_Integer)i) != LUA_TSTRING)
-            luaL_argerror(L, 2, "an array of names of fields in client.state");
+            luaL_argerror(L, 2, not_names);
     it->field_count = (int)n;
 }
 
