@@ -73,8 +73,15 @@ static int refuse_global(lua_State *L)
 /* __index of the globals. */
 static int refuse_unknown(lua_State *L)
 {
+    static const char *const trusted[] = {"io", "debug", "package"};
+    const char *name = luaL_tolstring(L, 2, NULL);
+    for (size_t i = 0; i < sizeof trusted / sizeof *trusted; i++) {
+        if (strcmp(name, trusted[i]) == 0)
+            return luaL_error(L, "scripts have no '%s' unless the server has --trusted",
+                              name);
+    }
     return luaL_error(L, "global '%s' is not there (misspelt, or a missing local?)",
-                      luaL_tolstring(L, 2, NULL));
+                      name);
 }
 
 /* Copies the fields `names` of the table on top into the table below it; pops the table.

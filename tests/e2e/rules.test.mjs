@@ -377,6 +377,7 @@ scenario("scripts_reach_nothing_outside", RUN, async (stage) => {
 /* --- misspelt names ------------------------------------------------------ */
 
 for (const [name, code, why] of [
+  ["a_global_of_trusted_scripts", "return io.open", "run:1: scripts have no 'io' unless the server has --trusted"],
   ["an_unknown_global", "local x = 1\nreturn x + leek", "run:2: global 'leek' is not there (misspelt, or a missing local?)"],
   ["an_assigned_global", "\n\nleak = 1", "run:3: global 'leak' is assigned: say local, or put it into a table"],
   ["an_unknown_function_of_chat", "return chat.rom('x')", "run:1: chat has no field 'rom'; did you mean 'room'?"],
