@@ -17,16 +17,19 @@ enum {
     PART_ROOM = (PART_BYTES + 3) * 6, /* each may become \uXXXX; a character is whole */
 };
 
-/* What is being written, and how long it may become. */
+/* What is being written, how long it may become, and by which option. */
 struct out {
     struct buf *buf;
     size_t max;
+    const char *option; /* NULL: by none */
+    size_t before;      /* bytes of `buf` that were there */
 };
 
 static void too_large(lua_State *L, const struct out *to)
 {
-    luaL_error(L, "the JSON is too large to send: it may have %I bytes",
-               (LUAI_UACINT)to->max);
+    luaL_error(L, "the JSON is too large to send: it may have %I bytes%s%s%s",
+               (LUAI_UACINT)(to->max - to->before), to->option ? ", which " : "",
+               to->option ? to->option : "", to->option ? " sets" : "");
 }
 
 /* Room for `more` bytes, of which the caller says with `wrote` how many it used. */
@@ -300,14 +303,15 @@ static void encode(lua_State *L, int index, struct out *out, int depth)
     luaL_error(L, "a %s can't be sent as JSON", luaL_typename(L, index));
 }
 
-void json_encode(lua_State *L, int index, struct buf *out, size_t max)
+void json_encode(lua_State *L, int index, struct buf *out, size_t max, const char *option)
 {
-    encode(L, lua_absindex(L, index), &(struct out){out, max}, 0);
+    struct out to = {out, max, option, out->len};
+    encode(L, lua_absindex(L, index), &to, 0);
 }
 
 void json_encode_pairs(lua_State *L, int first, int last, struct buf *buf, size_t max)
 {
-    struct out out = {buf, max};
+    struct out out = {buf, max, NULL, buf->len};
     char before = '{';
     for (int i = first; i < last; i += 2) {
         if (lua_isnil(L, i + 1))
@@ -323,7 +327,7 @@ void json_encode_pairs(lua_State *L, int first, int last, struct buf *buf, size_
 
 void json_encode_array(lua_State *L, int index, struct buf *out, size_t max)
 {
-    encode_array(L, lua_absindex(L, index), &(struct out){out, max}, 1);
+    encode_array(L, lua_absindex(L, index), &(struct out){out, max, NULL, out->len}, 1);
 }
 
 void json_push(lua_State *L, struct bytes text)

@@ -19,9 +19,10 @@
  * an array of #t elements, any other as an object of its string keys (numbers become
  * strings), in no stable order; a JSON_TYPE as it is. Raises for what JSON can't say
  * (functions, NaN, text that is not UTF-8, nesting over 32) when `out` would hold more
- * than `max` bytes, and when memory is out; `out` is then half written and still the
- * caller's. [-0, +0] */
-void json_encode(lua_State *L, int index, struct buf *out, size_t max);
+ * than `max` bytes, which the error says that `option` sets (or NULL), and when memory is
+ * out; `out` is then half written and still the caller's. [-0, +0] */
+void json_encode(lua_State *L, int index, struct buf *out, size_t max,
+                 const char *option);
 
 /* Appends the stack's keys and values from `first` to `last`, a key first, as an object
  * in just this order, without those whose value is nil. Raises as json_encode does. [-0,

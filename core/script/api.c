@@ -86,7 +86,7 @@ struct outframe *api_frame(lua_State *L, int index)
         luaL_argcheck(L, lua_istable(L, index) || lua_isuserdata(L, index), index,
                       "a table, a chat.object or a string of JSON");
         h->text.len = 0;
-        json_encode(L, index, &h->text, h->setup.frame_max);
+        json_encode(L, index, &h->text, h->setup.frame_max, NULL);
         payload = buf_bytes(&h->text);
     }
     return api_frame_new(L, WS_TEXT, payload);

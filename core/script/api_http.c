@@ -174,7 +174,7 @@ static void add_body(lua_State *L, struct wanted *w, bool goes_with_body)
     w->mail.fetch.head_len = (uint32_t)h->text.len;
     w->mail.fetch.has_body = goes_with_body;
     if (is_json)
-        json_encode(L, -1, &h->text, h->text.len + h->setup.http_max);
+        json_encode(L, -1, &h->text, h->text.len + h->setup.http_max, "--http-max");
     else if (type != LUA_TNIL)
         append_text(L, check_text(L, -1, "a body that is no table"));
     lua_pop(L, 1);

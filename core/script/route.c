@@ -196,7 +196,7 @@ static void append_body(lua_State *L, int index, struct buf *out)
     struct bytes text = json_text(L, index);
     size_t max = out->len + RESPONSE_MAX;
     if (lua_istable(L, index)) {
-        json_encode(L, index, out, max);
+        json_encode(L, index, out, max, NULL);
         return;
     }
     if (lua_type(L, index) == LUA_TSTRING)

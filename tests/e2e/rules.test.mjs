@@ -69,9 +69,9 @@ scenario("send_takes_tables_objects_and_json_text", RUN, async (stage) => {
 
 scenario("send_refuses_what_is_no_json", RUN, async (stage) => {
   const [ana] = await stage.actors(1);
-  for (const [value, why] of [["nil", /a table/], ["7", /a table/], ["client", /a table/], ["'\\xff'", /UTF-8/],
+  for (const [value, why] of [["nil", /a table/], ["7", /a table/], ["client", /send client\.id/], ["'\\xff'", /UTF-8/],
     ["{ '\\xff' }", /UTF-8/], ["{ print = next }", /function/], ["{ 0/0 }", /number/], ["{ [true] = 1 }", /key/],
-    ["{ client }", /userdata|JSON/]]) {
+    ["{ client }", /send client\.id/]]) {
     const [ok, error] = await ana.run(`return pcall(client.send, client, ${value})`);
     assert.equal(ok, false, value);
     assert.match(error, why, value);

@@ -41,7 +41,7 @@ static int close_vm(void **state)
 static int encode(lua_State *L)
 {
     struct buf out = {0};
-    json_encode(L, 1, &out, 1000);
+    json_encode(L, 1, &out, 1000, NULL);
     lua_pushlstring(L, (const char *)out.at, out.len);
     buf_deinit(&out);
     return 1;
