@@ -9,7 +9,11 @@
  * the clients gone. And a collection is followed by 20 times its own duration of rest, so
  * that it takes 5 % of a processor at the most when a timer of the rules makes garbage
  * each second. One full collection at once was simpler and stopped 100,000 clients for
- * 0.2 s; a lower pause of Lua's own collector costs each handler. */
+ * 0.2 s; a lower pause of Lua's own collector costs each handler.
+ *
+ * Last, the C library gives its pages back. That is one call, of some 20 ms when 25,000
+ * of 50,000 clients have gone: it does not begin while mail waits, but mail may have to
+ * wait for it, and its time counts for the rest that follows. */
 #include "script/garbage.h"
 
 #include "base/clock.h"
@@ -34,7 +38,9 @@ void garbage_note(struct garbage *g, const struct vm *vm, size_t clients, double
 /* The C library would keep the pages. */
 static void end(struct garbage *g, const struct vm *vm, size_t clients, double now)
 {
+    double began = clock_now();
     malloc_trim(0);
+    g->spent += clock_now() - began;
     g->rest_until = now + g->spent * REST_FACTOR;
     g->clean = vm->budget.memory;
     g->clients = clients;
@@ -55,7 +61,7 @@ void garbage_collect(struct garbage *g, struct vm *vm, size_t clients,
     }
     g->spent += slice;
     g->rest_until = now + SLICE_SECONDS;
-    if (g->cycles == CYCLES)
+    if (g->cycles == CYCLES && mailbox_is_empty(inbox))
         end(g, vm, clients, now);
 }
 
