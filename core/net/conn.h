@@ -124,7 +124,8 @@ struct conn {
     bool warned : 1;    /* that it sends too fast */
     bool settled : 1;   /* that it keeps no compression context */
     bool silent : 1;    /* nothing has come since our ping */
-    bool unpinged : 1; /* our ping did not fit: that bytes leave is a sign of life, too */
+    bool unpinged : 1;  /* our ping did not fit, or waited behind what the socket had not
+                           taken: that bytes leave is a sign of life, too */
 };
 
 /* Takes `stream` over. `env` is the shard's. */

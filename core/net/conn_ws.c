@@ -213,7 +213,8 @@ void conn_ws_receive(struct conn *c, uint8_t *at, size_t len)
 void conn_ws_timeout(struct conn *c)
 {
     if (c->wait == CONN_WAIT_PING) {
-        c->unpinged = !send_control(c, c->env->ping);
+        bool waits = c->out.count > 0; /* a large message may take longer than a pong */
+        c->unpinged = !send_control(c, c->env->ping) || waits;
         if (c->state == CONN_OPEN) {
             c->silent = true;
             conn_wait_for(c, CONN_WAIT_PONG);

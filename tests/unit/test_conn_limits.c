@@ -263,6 +263,29 @@ static void conn_that_drops_ends_when_its_full_queue_does_not_move(void **state)
     peer_close(&p);
 }
 
+/* A large message in front of the ping takes a slow reader longer than a pong may. */
+static void conn_survives_a_ping_that_waits_behind_a_message(void **state)
+{
+    (void)state;
+    static const ssize_t some[] = {10, STREAM_AGAIN, 1};
+    struct peer p;
+    peer_open(&p);
+    peer_upgrade(&p);
+    p.stream.writes = (struct memory_script){some, 3, 0, STREAM_AGAIN};
+    assert_int_equal(peer_send(&p, bytes_of(text)), SEND_OK);
+    conn_flush(p.conn);
+    conn_timeout(p.conn);
+    conn_flush(p.conn); /* a byte of the message left: it reads */
+    conn_timeout(p.conn);
+    assert_true(conn_is_open(p.conn));
+    assert_int_equal(wait_of(&p), CONN_WAIT_PING);
+    conn_timeout(p.conn);
+    conn_flush(p.conn); /* none did */
+    conn_timeout(p.conn);
+    assert_true(conn_is_dead(p.conn));
+    peer_close(&p);
+}
+
 static void conn_that_took_its_ping_has_to_answer_it(void **state)
 {
     (void)state;
@@ -633,6 +656,7 @@ int main(void)
         cmocka_unit_test(conn_holds_a_frame_until_its_last_byte_has_left),
         cmocka_unit_test(conn_that_drops_survives_a_ping_and_a_pong_that_do_not_fit),
         cmocka_unit_test(conn_that_drops_ends_when_its_full_queue_does_not_move),
+        cmocka_unit_test(conn_survives_a_ping_that_waits_behind_a_message),
         cmocka_unit_test(conn_that_took_its_ping_has_to_answer_it),
         cmocka_unit_test(conn_send_is_full_at_the_cap),
         cmocka_unit_test(conn_send_has_room_as_bytes_leave),
