@@ -42,20 +42,19 @@ enum proxy_verdict conn_proxy_believe(struct conn *c, const struct proxy_said *s
 enum proxy_verdict conn_proxy_take(struct conn *c)
 {
     struct buf *in = &c->http.in;
-    struct addr client;
-    bool known = false;
+    struct proxy_said said;
     if (!conn_proxy_is_trusted(c) || !proxy_is_begun(buf_bytes(in))) {
         c->begun = true;
         return PROXY_DONE;
     }
-    int n = proxy_parse(buf_bytes(in), &client, &known);
+    int n = proxy_parse(buf_bytes(in), &said);
     if (n < 0)
         return PROXY_MALFORMED;
     if (n == 0)
         return PROXY_MORE;
     c->begun = true;
     buf_consume(in, (size_t)n);
-    return known && !set_client(c, &client) ? PROXY_TURNED_AWAY : PROXY_DONE;
+    return conn_proxy_believe(c, &said);
 }
 
 bool conn_proxy_awaits_raw(const struct conn *c)
@@ -67,8 +66,7 @@ bool conn_proxy_take_raw(struct conn *c)
 {
     struct buf *in = &c->http.in;
     uint8_t part[RAW_READ_BYTES];
-    struct addr client;
-    bool known = false;
+    struct proxy_said said;
     int whole = 0;
     while (whole == 0) {
         size_t missing = proxy_missing(buf_bytes(in));
@@ -84,12 +82,10 @@ bool conn_proxy_take_raw(struct conn *c)
         }
         if (n <= 0 || buf_append(in, (struct bytes){part, (size_t)n}) < 0)
             break;
-        whole = proxy_is_begun(buf_bytes(in))
-                    ? proxy_parse(buf_bytes(in), &client, &known)
-                    : -1;
+        whole = proxy_is_begun(buf_bytes(in)) ? proxy_parse(buf_bytes(in), &said) : -1;
     }
     buf_deinit(in);
-    if (whole <= 0 || (known && !set_client(c, &client)))
+    if (whole <= 0 || conn_proxy_believe(c, &said) != PROXY_DONE)
         conn_abort(c);
     c->begun = c->unwrapped = true;
     return c->state != CONN_DEAD;

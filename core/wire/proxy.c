@@ -14,6 +14,9 @@ static const uint8_t signature_2[12] = "\r\n\r\n\0\r\nQUIT\n";
 
 enum { V1_MAX = 107, V2_HEAD = 16 };
 
+/* PP2_TYPE_SSL, its client byte and verify, and PP2_CLIENT_SSL in that byte. */
+enum { TLV_HEAD = 3, TYPE_SSL = 0x20, SSL_LEAST = 5, CLIENT_SSL = 1 };
+
 /* Whether `in` agrees with `mark` as far as either goes. */
 static bool agrees(struct bytes in, const void *mark, size_t len)
 {
@@ -27,8 +30,9 @@ bool proxy_is_begun(struct bytes in)
 }
 
 /* "PROXY TCP4 192.0.2.1 192.0.2.2 1000 80\r\n" */
-static int parse_1(struct bytes in, struct addr *from, bool *known)
+static int parse_1(struct bytes in, struct proxy_said *out)
 {
+    struct addr from;
     const uint8_t *end = memchr(in.at, '\n', in.len < V1_MAX ? in.len : V1_MAX);
     if (!end)
         return in.len < V1_MAX ? 0 : -1;
@@ -39,23 +43,47 @@ static int parse_1(struct bytes in, struct addr *from, bool *known)
         return -1;
     memcpy(line, in.at, (size_t)used - 2);
     line[used - 2] = 0;
-    *known = false;
-    if (strncmp(line, "PROXY UNKNOWN", 13) == 0)
+    if (strncmp(line, "PROXY UNKNOWN", 13) == 0) {
+        *out = (struct proxy_said){0};
         return used;
+    }
     /* NOLINTNEXTLINE(cert-err34-c): five digits always fit */
     if (sscanf(line, "PROXY %5s %45s %45s %5u %5u%c", family, source, target, &port,
                &target_port, &more) != 5 ||
-        addr_parse(bytes_of(source), from) < 0 || port > 65535 ||
-        strcmp(family, from->family == ADDR_IPV4 ? "TCP4" : "TCP6") != 0)
+        addr_parse(bytes_of(source), &from) < 0 || port > 65535 ||
+        strcmp(family, from.family == ADDR_IPV4 ? "TCP4" : "TCP6") != 0)
         return -1;
-    from->port = (uint16_t)port;
-    addr_unmap(from);
-    *known = true;
+    from.port = (uint16_t)port;
+    addr_unmap(&from);
+    *out = (struct proxy_said){.has_client = true, .client = from};
     return used;
 }
 
-static int parse_2(struct bytes in, struct addr *from, bool *known)
+/* Reads what stands behind the addresses of version 2: each a type, a length of two bytes
+ * and a value. That of SSL (2.2.5) opens with bits about the client, the first of which
+ * says that it came over TLS; a proxy that writes it at all means its absence, too.
+ * Returns 0, or -1 when it is malformed. */
+static int parse_extras(struct bytes in, struct proxy_said *out)
 {
+    while (in.len) {
+        if (in.len < TLV_HEAD)
+            return -1;
+        size_t len = (size_t)in.at[1] << 8 | in.at[2];
+        bool is_ssl = in.at[0] == TYPE_SSL;
+        if (len > in.len - TLV_HEAD || (is_ssl && len < SSL_LEAST))
+            return -1;
+        if (is_ssl) {
+            out->has_scheme = true;
+            out->secure = in.at[TLV_HEAD] & CLIENT_SSL;
+        }
+        in = bytes_skip(in, TLV_HEAD + len);
+    }
+    return 0;
+}
+
+static int parse_2(struct bytes in, struct proxy_said *out)
+{
+    struct proxy_said said = {0};
     if (in.len < V2_HEAD)
         return 0;
     unsigned version = in.at[12] >> 4, command = in.at[12] & 15, family = in.at[13] >> 4;
@@ -65,22 +93,26 @@ static int parse_2(struct bytes in, struct addr *from, bool *known)
         return -1;
     if (in.len < V2_HEAD + len)
         return 0;
-    *known = command == 1 && size > 0;
-    if (*known) {
+    said.has_client = command == 1 && size > 0;
+    if (said.has_client) {
         const uint8_t *at = in.at + V2_HEAD;
-        *from = (struct addr){.family = size == 4 ? ADDR_IPV4 : ADDR_IPV6};
-        memcpy(from->ip, at, size);
-        from->port = (uint16_t)(at[2 * size] << 8 | at[2 * size + 1]);
-        addr_unmap(from);
+        said.client.family = size == 4 ? ADDR_IPV4 : ADDR_IPV6;
+        memcpy(said.client.ip, at, size);
+        said.client.port = (uint16_t)(at[2 * size] << 8 | at[2 * size + 1]);
+        addr_unmap(&said.client);
+        if (parse_extras((struct bytes){at + 2 * size + 4, len - 2 * size - 4}, &said) <
+            0)
+            return -1;
     }
+    *out = said;
     return (int)(V2_HEAD + len);
 }
 
-int proxy_parse(struct bytes in, struct addr *from, bool *known)
+int proxy_parse(struct bytes in, struct proxy_said *out)
 {
     if (in.at[0] == 'P')
-        return in.len < 6 ? 0 : parse_1(in, from, known);
-    return in.len < sizeof signature_2 ? 0 : parse_2(in, from, known);
+        return in.len < 6 ? 0 : parse_1(in, out);
+    return in.len < sizeof signature_2 ? 0 : parse_2(in, out);
 }
 
 size_t proxy_missing(struct bytes in)

@@ -14,16 +14,11 @@ enum { PROXY_HEADER_MAX = 16 + 65535 };
  */
 bool proxy_is_begun(struct bytes in);
 
-/* Reads the PROXY header that opens `in`. Returns its bytes, with *from set to the client
- * unless the header says LOCAL or UNKNOWN (*known false); 0 when more is needed; -1 when
- * it is malformed. */
-int proxy_parse(struct bytes in, struct addr *from, bool *known);
-
 /* How many bytes of the header that `in` begins are surely still to come, at least 1:
  * who reads no more than that takes nothing of what follows it. `in` is not whole. */
 size_t proxy_missing(struct bytes in);
 
-/* What the fields of a trusted proxy's request say. */
+/* What a trusted proxy says, in a PROXY header or in the fields of a request. */
 struct proxy_said {
     bool has_client, has_scheme;
     struct addr client;
@@ -31,6 +26,11 @@ struct proxy_said {
     struct bytes host; /* that the client asked for; {NULL, 0}: not said. Borrowed */
     bool ignored;      /* there is a Forwarded, which does not count */
 };
+
+/* Reads the PROXY header that opens `in`. Returns its bytes, with what it says in *out:
+ * nothing, if that is LOCAL or UNKNOWN; 0 when more is needed; -1 when it is malformed.
+ */
+int proxy_parse(struct bytes in, struct proxy_said *out);
 
 /* Reads X-Forwarded-For, -Proto and -Host where there is an X-Forwarded-For or no
  * Forwarded; else Forwarded (RFC 7239). Of the lists what the outermost trusted proxy has
