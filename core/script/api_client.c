@@ -171,7 +171,7 @@ static int client_index(lua_State *L)
 static int refuse_assignment(lua_State *L)
 {
     return luaL_error(
-        L, "a client has no field '%s' to assign: keep your own in client.state",
+        L, "a client's '%s' can't be assigned: put what is yours into client.state",
         luaL_tolstring(L, 2, NULL));
 }
 

@@ -238,9 +238,9 @@ static int room_index(lua_State *L)
 
 static int refuse_assignment(lua_State *L)
 {
-    return luaL_error(L,
-                      "a room has no field '%s' to assign: keep your own in room.state",
-                      luaL_tolstring(L, 2, NULL));
+    return luaL_error(
+        L, "a room's '%s' can't be assigned: put what is yours into room.state",
+        luaL_tolstring(L, 2, NULL));
 }
 
 static int room_tostring(lua_State *L)

@@ -274,8 +274,9 @@ void app_load(lua_State *L, struct host *h, int builtins)
     int app = lua_gettop(L);
     if (!lua_istable(L, app))
         luaL_error(
-            L, "%s: the script returned a %s; its last line has to return its app table",
-            h->setup.script, luaL_typename(L, app));
+            L, "%s: the script returned %s%s; its last line has to return its app table",
+            h->setup.script, lua_isnil(L, app) ? "" : "a ",
+            lua_isnil(L, app) ? "nothing" : luaL_typename(L, app));
     lua_pushliteral(L, "api");
     lua_rawget(L, app);
     if (lua_tonumber(L, -1) != 1)

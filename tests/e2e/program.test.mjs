@@ -151,7 +151,7 @@ alone("program_is_not_killed_by_signals_that_others_reopen_logs_for", async () =
 const BROKEN = {
   "syntax.lua": ["local x = 1\nlocal y = = 2\nreturn {}\n", /syntax\.lua:2: unexpected symbol near '='/],
   "raises.lua": ["\n\nerror('on purpose')\n", /raises\.lua:3: on purpose/],
-  "nothing.lua": ["local app = {}\n", /nothing\.lua: the script returned a nil; its last line has to return its app table/],
+  "nothing.lua": ["local app = {}\n", /nothing\.lua: the script returned nothing; its last line has to return its app table/],
   "number.lua": ["return 7\n", /number\.lua: the script returned a number/],
   "no_api.lua": ["return {}\n", /app\.api has to be 1/],
   "misspelt.lua": ["return {api = 1, onopen = function() end}\n", /app\.onopen is no field of an app/],

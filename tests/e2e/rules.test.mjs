@@ -557,7 +557,7 @@ scenario("on_message_takes_every_frame_as_it_is", { script: `${FIXTURES}/raw.lua
 
 for (const [name, rules, why] of [
   ["no_table", "return 7", /its last line has to return its app table/],
-  ["nothing", "", /returned a nil/],
+  ["nothing", "", /returned nothing/],
   ["an_unknown_field", "return { api = 1, on_opne = function() end }", /app\.on_opne is no field/],
   ["a_field_of_another_type", "return { api = 1, on_open = 7 }", /app\.on_open is a number; it has to be a function/],
   ["a_handler_that_is_no_function", "return { api = 1, on = { say = 7 } }", /app\.on\.say is a number/],
