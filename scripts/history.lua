@@ -18,7 +18,11 @@ local options = {
   messages = 50, -- kept of a room, at most 1,000
   bytes = 65536, -- the same in bytes of names and contents, at most 131,072
   replay = 50, -- sent to who comes
+  total = 64 * 1024 * 1024, -- bytes of all rooms' messages; beyond, the oldest of all go
 }
+
+local ENTRY_BYTES = 400 -- of a message beside its name and content, for `total`
+local FORGOTTEN_MAX = 100 -- at one message: more than it can take the place of
 
 --- Sets options; see above. Returns the module.
 function history.configure(changes)
@@ -31,8 +35,8 @@ end
 local function log_of(room)
   local state = room.state
   local log = state.history
-  if type(log) ~= "table" or log.version ~= 1 then
-    log = { version = 1, last = 0, bytes = 0 }
+  if type(log) ~= "table" or log.version ~= 2 then
+    log = { version = 2, last = 0, bytes = 0 }
     state.history = log
   end
   return log
@@ -48,14 +52,48 @@ local function said(entry)
     "time", entry.time, "id", entry.id, "history", true, "from_name", entry.name)
 end
 
+--- The messages of all rooms: each has the next `older` and `newer` one, from `oldest` to `newest`. There may be many
+-- rooms, and a room's end is heard by nobody: what it had stays here until it is the oldest.
+local function all()
+  local kept = chat.state.history
+  if type(kept) ~= "table" or kept.version ~= 2 then
+    kept = { version = 2, bytes = 0 }
+    chat.state.history = kept
+  end
+  return kept
+end
+
+--- Appends `entry` to all messages and to its room's.
+local function add(kept, entry)
+  local log, newest = entry.log, kept.newest
+  entry.older = newest
+  if newest then newest.newer = entry else kept.oldest = entry end
+  kept.newest, kept.bytes = entry, kept.bytes + size_of(entry) + ENTRY_BYTES
+  log[#log + 1], log.last, log.bytes = entry, entry.id, log.bytes + size_of(entry)
+end
+
+--- Forgets `entry`, the oldest of its room.
+local function forget(kept, entry)
+  local log, older, newer = entry.log, entry.older, entry.newer
+  if log[1] == entry then
+    table.remove(log, 1)
+    log.bytes = log.bytes - size_of(entry)
+  end
+  if older then older.newer = newer else kept.oldest = newer end
+  if newer then newer.older = older else kept.newest = older end
+  kept.bytes = kept.bytes - size_of(entry) - ENTRY_BYTES
+end
+
 --- The app has said it: msg holds what it sent.
 local function keep(client, msg)
   if msg.to_uid ~= "all" then return end
-  local log = log_of(client.state.room)
-  local entry = { id = log.last + 1, uid = client.id, name = client.state.name, content = msg.content, time = msg.time }
-  log[#log + 1], log.last, log.bytes = entry, entry.id, log.bytes + size_of(entry)
-  while #log > options.messages or log.bytes > options.bytes do
-    log.bytes = log.bytes - size_of(table.remove(log, 1))
+  local kept, log = all(), log_of(client.state.room)
+  add(kept, { id = log.last + 1, log = log, uid = client.id, name = client.state.name, content = msg.content,
+    time = msg.time })
+  while #log > options.messages or log.bytes > options.bytes do forget(kept, log[1]) end
+  for _ = 1, FORGOTTEN_MAX do
+    if kept.bytes <= options.total or not kept.oldest then break end
+    forget(kept, kept.oldest)
   end
 end
 

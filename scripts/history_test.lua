@@ -78,6 +78,27 @@ t.case("only the last ones are kept, by number and by bytes", function(s)
   login(s, "Eva"):expect_nothing()
 end)
 
+t.case("of all rooms together only so much is kept, and the oldest of all goes first", function(s)
+  s:reload(rules 'require "history".configure { total = 2100, messages = 3 }') -- five
+  local ana, beto = login(s, "Ana"), login(s, "Beto", "den")
+  for i = 1, 3 do say(ana, "a" .. i) end
+  for i = 1, 2 do say(beto, "b" .. i) end
+  t.equal(contents(login(s, "Eva"):skip()), { "a1", "a2", "a3" })
+  say(beto, "b3")
+  t.equal(contents(login(s, "Fito"):skip()), { "a2", "a3" })
+  for i = 4, 9 do say(beto, "b" .. i) end -- in the place of their own
+  t.equal(contents(login(s, "Gabi"):skip()), { "a2", "a3" })
+  t.equal(contents(login(s, "Hugo", "den"):skip()), { "b7", "b8", "b9" })
+  s:reload(rules 'require "history".configure { total = 2100, messages = 3 }')
+  say(ana, ("x"):rep(880))
+  t.equal(contents(login(s, "Ines", "den"):skip()), { "b8", "b9" })
+  say(ana, ("x"):rep(3000)) -- more than all may be
+  login(s, "Juan", "den"):expect_nothing()
+  login(s, "Kike"):expect_nothing()
+  say(ana, "again")
+  t.equal(contents(login(s, "Lola"):skip()), { "again" })
+end)
+
 t.case("history has the older ones", function(s)
   s:reload(rules 'require "history".configure { replay = 2 }')
   local ana, eva = login(s, "Ana"), s:client { name = "Eva" }
