@@ -222,6 +222,7 @@ static void describe(struct listener *l, const char *spec)
     socklen_t len = sizeof bound;
     snprintf(l->where, sizeof l->where, "%s", spec);
     l->path[0] = 0;
+    l->port = 0;
     l->tls = without_tls(spec) != spec;
     if (strncmp(without_tls(spec), "unix:", 5) == 0) {
         note_file(l, without_tls(spec) + 5);
@@ -230,6 +231,7 @@ static void describe(struct listener *l, const char *spec)
         struct addr addr;
         char text[ADDR_TEXT_MAX];
         addr_from(&bound, &addr);
+        l->port = addr.port;
         snprintf(l->where, sizeof l->where, "%s%s", l->tls ? "tls:" : "",
                  addr_text(&addr, text));
     }

@@ -13,6 +13,7 @@
 struct listener {
     int fd;
     char where[128]; /* "127.0.0.1:7272" with the port it really got, or "unix:PATH" */
+    uint16_t port;   /* the same; 0: a unix socket has none */
     bool tls;        /* "tls:" stood before the address */
     char path[108];  /* of a unix socket, removed by listener_close; else empty */
     dev_t device;    /* the file that we made there */

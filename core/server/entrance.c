@@ -14,7 +14,6 @@
 #include <ev.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 enum { ACCEPTS_A_TURN = 64 };
@@ -178,8 +177,5 @@ void entrance_announce(const struct entrance *e)
 
 int entrance_port(const struct entrance *e, size_t i)
 {
-    const char *colon =
-        i < e->door_count ? strrchr(e->doors[i].listener.where, ':') : NULL;
-    bool has_port = colon && !e->doors[i].listener.path[0];
-    return has_port ? (int)strtol(colon + 1, NULL, 10) : 0;
+    return i < e->door_count ? e->doors[i].listener.port : 0;
 }

@@ -11,7 +11,10 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 static const char RULES[] = "return { api = 1, on_open = function() end, on = {} }";
 
@@ -315,6 +318,24 @@ static void embed_has_no_port_but_while_it_runs(void **state)
     assert_int_equal(charlua_port(life->server, 0), 0);
 }
 
+/* A unix socket that the embedding program has opened. */
+static void embed_has_no_port_of_a_unix_socket(void **state)
+{
+    struct life *life = *state;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char spec[32];
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0); /* bound to an abstract name that the kernel chooses */
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address.sun_family), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    snprintf(spec, sizeof spec, "fd:%d", fd);
+    assert_int_equal(charlua_set(life->server, "listen", spec), 0);
+    start(life);
+    assert_true(charlua_port(life->server, 0) > 0);
+    assert_int_equal(charlua_port(life->server, 1), 0);
+    stop(life);
+}
+
 static void embed_a_check_changes_no_option(void **state)
 {
     struct life *life = *state;
@@ -380,6 +401,7 @@ int main(void)
         LIFE(embed_stop_before_the_run_ends_it_at_once),
         LIFE(embed_lives_on_when_nobody_reads_its_standard_error),
         LIFE(embed_has_no_port_but_while_it_runs),
+        LIFE(embed_has_no_port_of_a_unix_socket),
         LIFE(embed_a_check_changes_no_option),
         LIFE(embed_a_tick_takes_no_time_that_is_none),
         LIFE(embed_asking_for_nothing_is_answered),
