@@ -109,6 +109,10 @@ end
 --- Runs before the handlers of every type. What a module makes `by` itself of a client's message has been counted.
 rate.on["*"] = function(client, msg, by)
   if by then return end
+  if client.state.flooded then -- it said this before it heard that it is closed
+    client:close(1008, "slow down")
+    return false
+  end
   local mine = account(client)
   local seconds = wait(client, mine, msg.type)
   if seconds <= 0 then return end
@@ -117,6 +121,7 @@ rate.on["*"] = function(client, msg, by)
   if mine.refusals >= options.refusals then
     chat.log("info", ("closed for flooding client=%d address=%s"):format(client.id, client.ip))
     client:close(1008, "slow down")
+    client.state.flooded = true
   end
   return false
 end

@@ -1,7 +1,9 @@
 /* chat.test.mjs: the rules of the default chat, scripts/chat.lua, as its clients see them. */
 import assert from "node:assert/strict";
 import { rulesWith } from "./modules.mjs";
+import { frame, OP, openRaw } from "./raw.mjs";
 import { scenario } from "./scenario.mjs";
+import { overThreads } from "./server.mjs";
 
 const CHAT = { script: "scripts/chat.lua" };
 const TIME = "\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d";
@@ -271,4 +273,17 @@ scenario("what_is_no_ascii_is_escaped_and_so_is_the_slash", CHAT, async (stage) 
     assert.match(ana.raw, /^[\x20-\x7e]*$/);
     assert.equal(JSON.parse(ana.raw).content, content);
   }
+});
+
+/* --- rate ------------------------------------------------------------------ */
+
+/* What such a client has sent before its Close comes is handled, too. */
+overThreads("who_floods_at_one_go_is_closed_and_logged_once", { script: rulesWith("rate") }, async (server, stage) => {
+  const raw = await openRaw(server, stage);
+  await raw.write(Buffer.concat(Array.from({ length: 500 }, () => frame(OP.TEXT, '{"type":"say"}'))));
+  await server.waitLog(/closed for flooding/);
+  const ana = await openRaw(server, stage);
+  await ana.write(frame(OP.TEXT, '{"type":"say"}'));
+  await ana.frame(); /* the host has seen to all that came before */
+  assert.equal(server.stderr.match(/closed for flooding/g).length, 1);
 });
