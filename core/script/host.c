@@ -1,4 +1,13 @@
-/* host: which handler runs next: mail and timers to runs. */
+/* host: which handler runs next: mail and timers to runs.
+ *
+ * Timers come before mail, which may be more than a turn's share. But the process may
+ * have stood still, or a handler have held it, until the time of a chat.http was over:
+ * its reply came in time and is in the inbox, and "timeout" would be a lie. So a wait for
+ * a reply that is due while mail waits is set aside until all mail that had come by then
+ * is handled: what is left of this batch, and the next one if there is any. More than
+ * that does not put it off, or else a busy inbox would for ever. To look only for the
+ * reply among the mail was rejected: it would have to be walked for each wait. Plain
+ * timers and chat.sleep wait for nobody and go first, as ever. */
 #include "script/host.h"
 
 #include "base/clock.h"
@@ -10,6 +19,7 @@
 #include "wire/close.h"
 #include "wire/outframe.h"
 
+#include <math.h>
 #include <string.h>
 
 enum {
@@ -175,12 +185,48 @@ static void begin_share(struct host *h)
     h->share_end = clock_now() + SHARE_SECONDS;
 }
 
+static bool is_mail_handled(const struct host *h)
+{
+    return h->mail_at >= h->mail.buf.len;
+}
+
+/* Sets aside a wait for a reply that is due. False: nothing has come that it could be
+ * among. */
+static bool set_aside(struct host *h, struct timer *t)
+{
+    struct task *task = t->owner;
+    bool more = !mailbox_is_empty(h->setup.inbox);
+    if (!task || !task->push_reply || (is_mail_handled(h) && !more))
+        return false;
+    task->judged_at = h->batches + more;
+    list_add_tail(&h->overdue, &task->overdue);
+    timers_move(&h->timers, t, INFINITY);
+    return true;
+}
+
+/* What was set aside and has had no reply among the mail of its time hears "timeout". */
+static void judge_overdue(struct host *h)
+{
+    begin_share(h);
+    while (!list_is_empty(&h->overdue)) {
+        struct task *task = LIST_ENTRY(h->overdue.next, struct task, overdue);
+        if (h->batches < task->judged_at ||
+            (h->batches == task->judged_at && !is_mail_handled(h)))
+            return; /* those behind it were set aside later */
+        sequence_wake(h, task, NULL);
+        if (clock_now() >= h->share_end)
+            return;
+    }
+}
+
 static bool fire_due(struct host *h)
 {
     bool any = false;
     uint64_t last = h->timers.last_id; /* what handlers add now is for the next turn */
     for (struct timer *t;
          (t = timers_first(&h->timers)) && t->due <= h->now && t->id <= last;) {
+        if (set_aside(h, t))
+            continue;
         if (!any) /* most turns have none, and the clock costs a little */
             begin_share(h);
         fire(h, t);
@@ -205,6 +251,7 @@ static bool take_mail(struct host *h)
         } else {
             mailbox_take(h->setup.inbox, &h->mail);
             h->mail_at = 0;
+            h->batches++;
         }
     }
     return n > 0;
@@ -232,10 +279,12 @@ bool host_turn(struct host *h, double now, double wall)
         sequence_go_on(h);
     }
     busy |= take_mail(h);
+    if (!list_is_empty(&h->overdue))
+        judge_overdue(h);
     stop(h);
     world_post(&h->world);
     bool more = h->mail_at < h->mail.buf.len || !mailbox_is_empty(h->setup.inbox) ||
-                !list_is_empty(&h->ready);
+                !list_is_empty(&h->ready) || !list_is_empty(&h->overdue);
     if (busy)
         garbage_note(&h->garbage, &h->vm, h->world.client_count, now);
     else if (!more)
@@ -252,7 +301,8 @@ static double earlier(double a, double b)
 double host_next(const struct host *h)
 {
     const struct timer *t = timers_first(&h->timers);
-    double due = earlier(t ? t->due : 0, garbage_next(&h->garbage));
+    bool is_due = t && t->due < (double)INFINITY; /* else it is set aside */
+    double due = earlier(is_due ? t->due : 0, garbage_next(&h->garbage));
     if (h->is_stopping)
         due = earlier(due, h->stop_until);
     if (h->owes || world_is_unposted(&h->world)) /* for lack of memory: again */

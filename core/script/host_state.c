@@ -58,6 +58,7 @@ struct host *host_new(const struct host_setup *setup)
     quota_init(&h->unlimited, SIZE_MAX, 1);
     h->held.sum = setup->held ? setup->held : &h->unlimited;
     list_init(&h->ready);
+    list_init(&h->overdue);
     list_init(&h->idle_tasks);
     if (world_init(&h->world, setup->shards, setup->shard_count, &limits) < 0 ||
         sandbox_open(&h->vm, setup->memory_max, h) < 0 ||

@@ -59,6 +59,8 @@ struct host {
     struct map asked;        /* struct asked by id */
     struct batch mail;       /* taken from the inbox */
     size_t mail_at;          /* bytes of it that are done */
+    uint64_t batches;        /* how often it was taken */
+    struct list overdue;     /* tasks whose reply may be among the mail that has come */
     double now;              /* of this turn: seconds on the steady clock */
     double wall;             /* and since 1970, for what scripts are shown */
     double share_end;        /* on the steady clock: when others have their turn */

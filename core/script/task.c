@@ -18,6 +18,7 @@ struct task *task_new(lua_State *L, struct host *h)
     struct task *task = lua_newuserdatauv(L, sizeof *task, 1);
     *task = (struct task){.co = lua_newthread(L)};
     list_init(&task->idle);
+    list_init(&task->overdue);
     lua_setiuservalue(L, -2, 1);
     lua_rawsetp(L, -2, task);
     lua_pop(L, 1);
@@ -43,6 +44,7 @@ void task_end_wait(struct host *h, struct task *task, bool call_off)
         (void)mailbox_post(h->setup.services, &b);
     buf_deinit(&b.buf);
     timers_remove(&h->timers, task->wait);
+    list_remove(&task->overdue);
     task->wait = NULL;
     task->push_reply = NULL;
 }

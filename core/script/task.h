@@ -20,6 +20,8 @@ struct task {
     uint8_t kind;                /* enum run_kind, never RESUME */
     char name[HANDLER_NAME_MAX]; /* for the log */
     struct timer *wait;          /* while it waits: until when at the latest */
+    struct list overdue;         /* in the host's list, once its wait's time is over */
+    uint64_t judged_at; /* the batch of mail that has to be handled before that counts */
     task_push_reply *push_reply; /* it waits for a reply whose id is the timer's; or NULL:
                                   * for the timer alone */
 };

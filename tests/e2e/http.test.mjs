@@ -243,6 +243,17 @@ scenario("http_is_not_there_without_http_allow", { script: RUN, threads: [0] }, 
   assert.deepEqual([ok, why], [false, "chat.http: https://example.org is not allowed: start with --http-allow https://example.org"]);
 });
 
+/* The host stands still, as a stopped process does, until the reply has come and its time is over. */
+ask("http_answer_that_came_in_time_counts_though_the_host_was_late", silence, async (stage, service) => {
+  const [ana, beto] = await stage.actors(2);
+  ana.say(`local r, why = ${at(service, "/", "timeout = 0.8")}; client:send { r and r.status or 0, why or "none" }`);
+  await service.heard(1);
+  beto.say("chat.log('the host is busy') local ends = os.clock() + 1 while os.clock() < ends do end");
+  await stage.server.waitLog(/the host is busy/);
+  service.asked[0].response.end("ok");
+  assert.deepEqual(await ana.next(), [200, "none"]);
+}, { args: ["--handler-time", "20000"] });
+
 ask("http_says_timeout", silence, async (stage, service) => {
   const ana = await stage.actor();
   assert.deepEqual(await ana.run(`return ${at(service, "/", "timeout = 0.05")}`), [null, "timeout"]);
