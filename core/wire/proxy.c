@@ -14,7 +14,7 @@ static const uint8_t signature_2[12] = "\r\n\r\n\0\r\nQUIT\n";
 
 enum { V1_MAX = 107, V2_HEAD = 16 };
 
-/* PP2_TYPE_SSL, its client byte and verify, and PP2_CLIENT_SSL in that byte. */
+/* The TLV of SSL: its client byte and verify, and the bit of that byte. */
 enum { TLV_HEAD = 3, TYPE_SSL = 0x20, SSL_LEAST = 5, CLIENT_SSL = 1 };
 
 /* Whether `in` agrees with `mark` as far as either goes. */
