@@ -35,8 +35,19 @@ enum proxy_verdict conn_proxy_believe(struct conn *c, const struct proxy_said *s
 {
     if (said->has_scheme)
         c->secure = said->secure;
+    else if (conn_proxy_is_trusted(c)) /* of the request before, which was another's */
+        c->secure = c->stream->secure;
     return !said->has_client || set_client(c, &said->client) ? PROXY_DONE
                                                              : PROXY_TURNED_AWAY;
+}
+
+/* The same for a header in front of everything, which speaks for all that comes: also one
+ * that says nothing of the client (UNKNOWN, LOCAL). Fields behind it are the client's. */
+static enum proxy_verdict believe_header(struct conn *c, const struct proxy_said *said)
+{
+    enum proxy_verdict verdict = conn_proxy_believe(c, said);
+    c->proxied = true;
+    return verdict;
 }
 
 enum proxy_verdict conn_proxy_take(struct conn *c)
@@ -54,7 +65,7 @@ enum proxy_verdict conn_proxy_take(struct conn *c)
         return PROXY_MORE;
     c->begun = true;
     buf_consume(in, (size_t)n);
-    return conn_proxy_believe(c, &said);
+    return believe_header(c, &said);
 }
 
 bool conn_proxy_awaits_raw(const struct conn *c)
@@ -85,7 +96,7 @@ bool conn_proxy_take_raw(struct conn *c)
         whole = proxy_is_begun(buf_bytes(in)) ? proxy_parse(buf_bytes(in), &said) : -1;
     }
     buf_deinit(in);
-    if (whole <= 0 || conn_proxy_believe(c, &said) != PROXY_DONE)
+    if (whole <= 0 || believe_header(c, &said) != PROXY_DONE)
         conn_abort(c);
     c->begun = c->unwrapped = true;
     return c->state != CONN_DEAD;
