@@ -133,8 +133,7 @@ static const char *const values[] = {
     "'\\u{E4}\\u{F6}\\u{FC}'",
     "setmetatable({}, { __index = { 7, 8 } })",
     "function(a, b) return a > b end",
-    "setmetatable({}, { __tostring = function() return "
-    "'T' end })",
+    "setmetatable({}, { __tostring = function() return 'T' end })",
 };
 
 static const char *const calls[] = {
@@ -232,8 +231,7 @@ static const char *const calls[] = {
     "utf8.offset('\\u{E4}\\u{F6}', V)",
     "utf8.offset('\\u{E4}\\u{F6}', 1, V)",
     "utf8.offset(V, 1)",
-    "(function() local n = 0 for p, c in utf8.codes(V) do n = n * 7 + "
-    "p + c end return n end)()",
+    "(function(n) for p, c in utf8.codes(V) do n = n * 7 + p + c end return n end)(0)",
     "tonumber(V)",
     "tonumber(V, 16)",
     "tonumber('1f', V)",
