@@ -285,9 +285,9 @@ bool host_turn(struct host *h, double now, double wall)
     world_post(&h->world);
     bool more = h->mail_at < h->mail.buf.len || !mailbox_is_empty(h->setup.inbox) ||
                 !list_is_empty(&h->ready) || !list_is_empty(&h->overdue);
-    if (busy)
+    if (busy || more) /* also while a shard is behind: to collect is not due then */
         garbage_note(&h->garbage, &h->vm, h->world.client_count, now);
-    else if (!more)
+    else
         garbage_collect(&h->garbage, &h->vm, h->world.client_count, h->setup.inbox, now);
     return more && !world_is_full(&h->world);
 }
