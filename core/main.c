@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
-#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -422,7 +421,6 @@ static int serve(void)
 int main(int argc, char **argv)
 {
     fill_standard_fds();
-    (void)mallopt(M_MXFAST, 0); /* else all that was freed is merged at once, for 20 ms */
     server = charlua_new();
     if (!server) {
         complain("out of memory or of file descriptors");
