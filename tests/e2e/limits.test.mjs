@@ -289,7 +289,7 @@ limit("limit_head_time_ends_a_body_that_comes_byte_by_byte", ["--head-time", "1"
 
 /* The host is stuck in a handler and its inbox is full, so that no socket is read: that is no reason to wait longer. */
 overThreads("limit_answer_time_holds_while_no_socket_may_be_read", {
-  args: ["--answer-time", "1", "--handler-time", "5000", "--max-rate", "0", "--max-byte-rate", "0"],
+  args: ["--answer-time", "1", "--handler-time", "2500", "--max-rate", "0", "--max-byte-rate", "0"],
   script: "tests/e2e/fixtures/requests.lua",
 }, async (server, stage) => {
   const ask = async (code) => {

@@ -104,7 +104,7 @@ static void the_key_of_a_key_is_itself(void **state)
     (void)state;
     struct buf once = {0}, twice = {0};
     for (uint32_t c = 0; c < 0x110000; c++) {
-        uint8_t text[4];
+        uint8_t text[4] = {0};
         if (c >= 0xD800 && c < 0xE000)
             continue;
         once.len = twice.len = 0;

@@ -1,4 +1,5 @@
 /* takeover: clients that keep their compression context, and those that do not. */
+#include "random.h"
 #include "unit.h"
 #include "wire/takeover.h"
 
@@ -73,7 +74,7 @@ static void takeover_never_gives_up_who_needs_it(void **state)
 {
     (void)state;
     static uint8_t large[70000];
-    srand(7);
+    uint64_t chance = 7;
     for (int bits = 9; bits <= 15; bits++) {
         for (int level = 1; level <= 9; level++) {
             struct client c;
@@ -82,9 +83,11 @@ static void takeover_never_gives_up_who_needs_it(void **state)
             bool settled = false;
             client_init(&c, false, bits, level);
             for (int i = 0; i < 40; i++) {
-                size_t len = (size_t)rand() % (i % 5 == 4 ? sizeof large : 300);
+                size_t len =
+                    1 +
+                    random_below(&chance, i % 5 == 4 ? (uint32_t)sizeof large - 1 : 300);
                 for (size_t at = 0; at < len; at++)
-                    large[at] = (uint8_t)(rand() % (i % 3 ? 4 : 64));
+                    large[at] = (uint8_t)random_below(&chance, i % 3 ? 4 : 64);
                 struct bytes text =
                     i % 2 ? (struct bytes){large, len} : bytes_of(says[i / 2 % 4]);
                 int result = hear(&c, &t, d, settled, text);
